@@ -1,0 +1,53 @@
+#include "octile/types.h"
+
+#include "base/names.h"
+#include "octile/layer.h"
+
+namespace octile {
+namespace {
+
+constexpr std::array<std::string_view, 4> kDataTypes = {"f32", "f16", "bf16", "i8"};
+constexpr std::array<std::size_t, 4> kDataTypeSizes = {4, 2, 2, 1};
+constexpr std::array<std::string_view, 4> kActivations = {"none", "relu", "gelu", "silu"};
+constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
+constexpr std::array<std::string_view, 3> kOps = {"linear", "layernorm", "activation"};
+static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);
+static_assert(kActivations.size() == static_cast<std::size_t>(Activation::kSilu) + 1);
+static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kFp16) + 1);
+static_assert(kOps.size() == static_cast<std::size_t>(Op::kActivation) + 1);
+
+}  // namespace
+
+std::string_view name_of(DataType type) {
+    return internal::enum_name(kDataTypes, type);
+}
+std::string_view name_of(Activation activation) {
+    return internal::enum_name(kActivations, activation);
+}
+std::string_view name_of(Precision precision) {
+    return internal::enum_name(kPrecisions, precision);
+}
+std::string_view name_of(Op op) {
+    return internal::enum_name(kOps, op);
+}
+
+std::optional<DataType> parse_data_type(std::string_view name) {
+    return internal::enum_from_name<DataType>(kDataTypes, name);
+}
+std::optional<Activation> parse_activation(std::string_view name) {
+    return internal::enum_from_name<Activation>(kActivations, name);
+}
+std::optional<Precision> parse_precision(std::string_view name) {
+    return internal::enum_from_name<Precision>(kPrecisions, name);
+}
+std::optional<Op> parse_op(std::string_view name) {
+    return internal::enum_from_name<Op>(kOps, name);
+}
+
+std::size_t size_of(DataType type) {
+    const auto index = static_cast<std::size_t>(type);
+    OCTILE_CHECK_LT(index, kDataTypeSizes.size());
+    return kDataTypeSizes[index];
+}
+
+}  // namespace octile

@@ -1,0 +1,51 @@
+// A network as the planner sees it: a list of layers with their shapes. Plain data, no weights.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "octile/types.h"
+
+namespace octile {
+
+enum class Op {
+    kLinear,      // y[m, n] = act(x[m, k] * w[n, k]^T + bias[n])
+    kLayerNorm,   // over n features of each of m rows; k == n
+    kActivation,  // element by element on [m, n]; k == n
+};
+
+std::string_view name_of(Op op);  // "linear" "layernorm" "activation"
+std::optional<Op> parse_op(std::string_view name);
+
+// Largest m, k or n that a layer may have: what int32 accumulation allows for k (127 * 127 * k < 2^31), and 2^31 - 1
+// for the others.
+inline constexpr std::int64_t kMaxReduction = 131072;
+inline constexpr std::int64_t kMaxExtent = 2147483647;
+
+struct Layer {
+    std::string name;
+    Op op = Op::kLinear;
+    std::int64_t m = 0;      // rows: tokens times batch
+    std::int64_t k = 0;      // input features
+    std::int64_t n = 0;      // output features
+    std::int64_t count = 1;  // how many times the network holds this layer
+    Activation activation = Activation::kNone;
+    bool bias = false;
+    // Names of the layers whose output this one reads; empty: the layer before it in the list (the first reads the
+    // network's input).
+    std::vector<std::string> inputs;
+
+    bool operator==(const Layer&) const = default;
+};
+
+struct Model {
+    std::string name;
+    std::vector<Layer> layers;
+
+    bool operator==(const Model&) const = default;
+};
+
+}  // namespace octile

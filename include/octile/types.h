@@ -1,0 +1,31 @@
+// The small closed vocabularies that every part of Octile shares. Each has one spelling, used in files, tables and
+// flags alike.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace octile {
+
+// Element types of tensors that callers hand in or receive. All little-endian; kF16 is IEEE binary16.
+enum class DataType { kF32, kF16, kBF16, kI8 };
+
+// What is applied to a linear layer's output, in float32, after scale and bias. Formulas: docs/quantization.md.
+enum class Activation { kNone, kRelu, kGelu, kSilu };
+
+// Arithmetic that a linear layer runs in.
+enum class Precision { kInt8, kFp16 };
+
+std::string_view name_of(DataType type);          // "f32" "f16" "bf16" "i8"
+std::string_view name_of(Activation activation);  // "none" "relu" "gelu" "silu"
+std::string_view name_of(Precision precision);    // "int8" "fp16"
+
+std::optional<DataType> parse_data_type(std::string_view name);
+std::optional<Activation> parse_activation(std::string_view name);
+std::optional<Precision> parse_precision(std::string_view name);
+
+// Bytes of one element.
+std::size_t size_of(DataType type);
+
+}  // namespace octile
