@@ -1,0 +1,48 @@
+// What makes a layer list right, whichever format it came in. Readers put the place (line or JSON pointer) in front.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "octile/layer.h"
+
+namespace octile {
+
+// Longest name of a layer or tensor. Names end up in tables and go through user-written regular expressions.
+inline constexpr std::size_t kMaxNameBytes = 1024;
+
+// One field that is wrong, as "expected ..., found ...".
+struct FieldError {
+    std::string field;
+    std::string text;
+};
+
+// Upper limit of the field called "m", "k", "n" or "count"; the lower limit is 1.
+std::int64_t max_of(std::string_view field);
+// "expected an integer from 1 to 131072, found <found>"
+std::string wrong_extent(std::string_view field, std::string_view found);
+// "expected linear, layernorm or activation, found <found>"
+std::string wrong_op(std::string_view found);
+std::string wrong_activation(std::string_view found);
+
+// What is wrong with a name; empty when it is fine.
+std::string check_name(std::string_view name);
+
+// Names, ranges, and what depends on op: k == n unless linear, an activation layer names its function and has no bias,
+// a layernorm has no activation.
+std::optional<FieldError> check_layer(const Layer& layer);
+
+// Names are used once, and inputs name layers that came earlier: a list is in execution order.
+class LayerNames {
+  public:
+    std::optional<FieldError> add(const Layer& layer);
+
+  private:
+    std::unordered_set<std::string> seen_;
+};
+
+}  // namespace octile

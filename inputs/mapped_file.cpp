@@ -1,0 +1,69 @@
+#include "inputs/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "inputs/messages.h"
+
+namespace octile {
+namespace {
+
+Status io_error(const std::filesystem::path& path, const std::string& what) {
+    return {StatusCode::kIoError, display(path) + ": " + what};
+}
+
+Status system_error(const std::filesystem::path& path) {
+    return io_error(path, std::generic_category().message(errno));
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+    // O_NONBLOCK: opening a FIFO that nobody writes to must not hang; it is refused below.
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return system_error(path);
+
+    struct stat info = {};
+    if (::fstat(file, &info) != 0) {
+        const Status status = system_error(path);
+        ::close(file);
+        return status;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        ::close(file);
+        return io_error(path, S_ISDIR(info.st_mode) ? "expected a regular file, found a directory"
+                                                    : "expected a regular file: it is mapped, not streamed");
+    }
+    const auto size = static_cast<std::size_t>(info.st_size);
+    if (size == 0) {
+        ::close(file);
+        return MappedFile(nullptr, 0);
+    }
+    void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+    const Status status = data == MAP_FAILED ? system_error(path) : Status();
+    ::close(file);
+    if (!status.ok()) return status;
+    return MappedFile(static_cast<const std::byte*>(data), size);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace octile

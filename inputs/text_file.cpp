@@ -1,0 +1,51 @@
+#include "inputs/text_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "inputs/messages.h"
+
+namespace octile {
+namespace {
+
+Status io_error(const std::filesystem::path& path, int error) {
+    return {StatusCode::kIoError, display(path) + ": " + std::generic_category().message(error)};
+}
+
+}  // namespace
+
+Result<std::string> read_text_file(const std::filesystem::path& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return io_error(path, errno);
+
+    std::string text;
+    std::array<char, 65536> block;
+    int error = 0;
+    while (text.size() <= kMaxListBytes) {
+        const ssize_t got = ::read(file, block.data(), block.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) error = errno;  // EISDIR among them
+        if (got <= 0) break;
+        text.append(block.data(), static_cast<std::size_t>(got));
+    }
+    ::close(file);
+    if (error != 0) return io_error(path, error);
+    if (text.size() > kMaxListBytes) {
+        return parse_error(display(path) + ":1: expected a layer list of at most " + std::to_string(kMaxListBytes) +
+                           " bytes, found more");
+    }
+
+    if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
+        const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
+        return parse_error(display(path) + ":" + std::to_string(line) + ": expected UTF-8 text, found a NUL byte");
+    }
+    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+    return text;
+}
+
+}  // namespace octile

@@ -1,0 +1,97 @@
+// Damaged files: every truncation and, at every byte, a few flips. Whatever comes in, a reader answers with a model or
+// with one line.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+
+#include "inputs/csv_layers.h"
+#include "inputs/json_layers.h"
+#include "inputs/linear_tensors.h"
+#include "inputs/read_model.h"
+#include "inputs/safetensors.h"
+#include "tests/inputs/safetensors_builder.h"
+#include "tests/inputs/status_checks.h"
+#include "tests/inputs/temp_folder.h"
+
+using namespace octile;
+
+namespace {
+
+constexpr unsigned kSeed = 20240611;
+
+template <typename Visit>
+void for_each_mutation(const std::string& bytes, Visit visit) {
+    std::mt19937 random(kSeed);
+    for (std::size_t at = 0; at < bytes.size(); ++at) {
+        visit(bytes.substr(0, at));
+        visit(bytes.substr(0, at) + bytes.substr(at + 1));
+        std::string mutated = bytes;
+        for (const unsigned flip : {1u, 0x80u, 1u + static_cast<unsigned>(random() % 255)}) {
+            mutated[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ flip);
+            visit(mutated);
+        }
+        for (const char c : {'"', ',', '\n', '{', ']', '9', '-', '\0'}) {
+            mutated[at] = c;
+            visit(mutated);
+        }
+    }
+}
+
+// CHECK for the ones that fail only: a hundred thousand passing assertions would be most of the time.
+template <typename T>
+void check_answer(const Result<T>& result, const std::string& input) {
+    const Status& status = result.status();
+    const bool as_promised = result.ok() ? status.ok() && status.message().empty()
+                                         : !status.message().empty() && internal::is_printable(status.message());
+    if (!as_promised) {
+        INFO(internal::quote(input) << " -> " << internal::quote(status.message()));
+        CHECK(as_promised);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("mutation: csv") {
+    const std::string text =
+        "# c\r\nname,m,k,n,count,op,act,bias,inputs\n\"a "
+        "\"\"b\"\"\",128,768,3072,12,linear,gelu,1,\nnorm,1,2,2,,layernorm,,0,\nfc,1,2,3,1,,,true,norm\n";
+    REQUIRE(parse_csv_layers(text, "x.csv").ok());
+    for_each_mutation(text,
+                      [](const std::string& mutated) { check_answer(parse_csv_layers(mutated, "x.csv"), mutated); });
+}
+
+TEST_CASE("mutation: json") {
+    const std::string text =
+        R"({"model":"t\u00e9","layers":[{"name":"a","op":"layernorm","m":128,"k":2,"n":2,"count":1,"act":"none","bias":true,"inputs":[]},)"
+        R"({"name":"b","m":1,"k":2,"n":3,"inputs":["a"]}]})";
+    REQUIRE(parse_json_layers(text, "x.json").ok());
+    for_each_mutation(text,
+                      [](const std::string& mutated) { check_answer(parse_json_layers(mutated, "x.json"), mutated); });
+}
+
+TEST_CASE("mutation: safetensors") {
+    const std::string bytes = test::safetensors_bytes({{"wte.weight", {3, 2}},
+                                                       {"layer.0.fc.bias", {2}, "F16"},
+                                                       {"layer.0.fc.weight", {2, 3}, "BF16"},
+                                                       {"norm.weight", {2}},
+                                                       {"ids", {1}, "I64"}});
+    const test::TempFolder folder;
+    const ReadOptions options = {.tokens = 4, .skip = {}};
+    REQUIRE(read_model(folder.write("x.safetensors", bytes), options).ok());
+    for_each_mutation(bytes, [&](const std::string& mutated) {
+        const auto path = folder.write("x.safetensors", mutated);
+        check_answer(read_model(path, options), mutated);
+        Result<SafetensorsFile> file = SafetensorsFile::open(path);
+        check_answer(file, mutated);
+        if (!file.ok()) return;
+        // What was accepted can be read to the last byte: address sanitizer watches.
+        unsigned sum = 0;
+        for (const TensorInfo& tensor : file->tensors()) {
+            for (const std::byte byte : tensor.data)
+                sum += std::to_integer<unsigned>(byte);
+        }
+        CHECK(sum <= 255u * mutated.size());
+    });
+}
