@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Builds what the library takes from Halide: the generator program, the kernel objects and the Halide runtime.
+
+A kernel goes through three steps: the generator writes LLVM IR for an ISA level, `finish_ir` turns it into what the level is
+(instruction selection that Halide has no pattern for, target attributes, symbol prefix), and clang makes the object and its assembly.
+
+Every result is cached by content: the key hashes the generators' sources, this program, the parameters, the level and the versions
+of Halide and clang, so a second build tree, and a second checkout, take seconds. The cache is $OCTILE_KERNEL_CACHE, by default
+$XDG_CACHE_HOME/octile or ~/.cache/octile, and may be deleted at any time.
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import finish_ir
+
+SOURCE_DIR = pathlib.Path(__file__).resolve().parent
+
+
+def fail(message: str) -> None:
+    sys.exit(f"build_kernel: {message}")
+
+
+def run(command: list[str]) -> str:
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        fail(f"exit code {result.returncode} of: {' '.join(command)}\n{result.stdout}{result.stderr}")
+    return result.stdout + result.stderr
+
+
+def halide_root() -> pathlib.Path:
+    spec = importlib.util.find_spec("halide")
+    if spec is None or not spec.submodule_search_locations:
+        fail("the Python package 'halide' is missing: install requirements.txt")
+    return pathlib.Path(spec.submodule_search_locations[0])
+
+
+def tool_versions() -> list[str]:
+    return [f"{name}=={importlib.metadata.version(name)}" for name in ("halide", "ziglang")]
+
+
+def cache_dir() -> pathlib.Path:
+    base = os.environ.get("OCTILE_KERNEL_CACHE")
+    if base:
+        return pathlib.Path(base)
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "octile"
+
+
+def content_key(family: str, *parts: str) -> str:
+    """Key over every source that can change the result; `family` leaves the other families' generators out, "" takes them all."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE_DIR.iterdir()):
+        other_family = family and path.name.endswith("_generator.cpp") and path.name != f"{family}_generator.cpp"
+        if path.suffix in (".cpp", ".h", ".py", ".json") and not other_family:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for part in (*tool_versions(), *parts):
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def through_cache(key: str, outputs: dict[str, pathlib.Path], build) -> None:
+    """Copies the cached files of `key` to `outputs` (file name in the cache -> destination); builds them if they are not there.
+
+    build(directory) must leave every file name of `outputs` in the directory. A directory enters the cache by one rename, so two
+    builds at once, or one that is killed, never leave half an entry.
+    """
+    entry = cache_dir() / key
+    if not all((entry / name).exists() for name in outputs):
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        work = pathlib.Path(tempfile.mkdtemp(prefix="building-", dir=entry.parent))
+        try:
+            build(work)
+            shutil.rmtree(entry, ignore_errors=True)
+            try:
+                work.rename(entry)
+            except OSError:
+                if not entry.exists():
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    for name, destination in outputs.items():
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(entry / name, destination)
+        os.utime(destination)
+
+
+def build_generator(arguments) -> None:
+    halide = halide_root()
+    sources = sorted(str(path) for path in SOURCE_DIR.glob("*.cpp"))
+
+    def build(work: pathlib.Path) -> None:
+        run([arguments.cxx, "-std=c++20", "-O1", "-fno-rtti", "-Wall", "-Wextra", "-Werror", *sources, "-isystem", str(halide / "include"),
+             str(halide / "lib64/libHalide_GenGen.a"), f"-L{halide / 'lib64'}", "-lHalide", f"-Wl,-rpath,{halide / 'lib64'}",
+             "-o", str(work / "generators")])
+
+    # The program finds libHalide where it was linked, so the key holds the place.
+    through_cache(content_key("", "generator", arguments.cxx, str(halide)), {"generators": arguments.output}, build)
+
+
+def clang(level: dict, *options: str) -> None:
+    # The version of clang that comes with ziglang: any clang >= 21 reads this IR, none of Debian 12's does.
+    run([sys.executable, "-m", "ziglang", "cc", "-target", level["triple"], "-O3", "-ffp-contract=off", "-fPIC", "-g0",
+         "-Wno-override-module", "-Wno-unused-command-line-argument", *options])
+
+
+def build_kernel(arguments) -> None:
+    level = json.loads((SOURCE_DIR / "isa_levels.json").read_text())[arguments.isa]
+    generator_arguments = [*arguments.params, f"target={level['halide']}-no_runtime" + "".join(f"-{f}" for f in arguments.halide_feature)]
+
+    def build(work: pathlib.Path) -> None:
+        run([str(arguments.generator), "-g", arguments.family, "-f", arguments.name, "-o", str(work), "-e", "llvm_assembly", *generator_arguments])
+        finished = work / "finished.ll"
+        try:
+            report = finish_ir.finish((work / f"{arguments.name}.ll").read_text(), level, expect_mmla=arguments.mmla)
+        except finish_ir.FinishError as error:
+            fail(f"{arguments.name}: {error}")
+        finished.write_text(report.text)
+        clang(level, "-c", str(finished), "-o", str(work / "kernel.o"))
+        clang(level, "-S", str(finished), "-o", str(work / "kernel.s"))
+        try:
+            finish_ir.check_assembly((work / "kernel.s").read_text(), report)
+        except finish_ir.FinishError as error:
+            fail(f"{arguments.name}: {error}")
+        (work / f"{arguments.name}.ll").unlink()
+        finished.unlink()
+
+    key = content_key(arguments.family, "kernel", arguments.name, arguments.isa, str(arguments.mmla), *generator_arguments)
+    through_cache(key, {"kernel.o": arguments.output, "kernel.s": arguments.output.with_suffix(".s")}, build)
+
+
+def build_runtime(arguments) -> None:
+    def build(work: pathlib.Path) -> None:
+        run([str(arguments.generator), "-r", "halide_runtime", "-o", str(work), "-e", "object", f"target={arguments.target}"])
+        names = [line.split()[-1] for line in run([arguments.nm, str(work / "halide_runtime.o")]).splitlines()]
+        renames = work / "renames"
+        renames.write_text("".join(f"{n} {finish_ir.SYMBOL_PREFIX}{n}\n" for n in sorted(set(names)) if n.startswith("halide_")))
+        run([arguments.objcopy, f"--redefine-syms={renames}", str(work / "halide_runtime.o"), str(work / "runtime.o")])
+
+    through_cache(content_key("runtime", "runtime", arguments.target), {"runtime.o": arguments.output}, build)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    generator = commands.add_parser("generator", help="compile the generator program for the build host")
+    generator.add_argument("--cxx", default="g++")
+    generator.set_defaults(run=build_generator)
+
+    kernel = commands.add_parser("kernel", help="one kernel object")
+    kernel.add_argument("--generator", type=pathlib.Path, required=True)
+    kernel.add_argument("--family", required=True)
+    kernel.add_argument("--name", required=True)
+    kernel.add_argument("--isa", required=True)
+    kernel.add_argument("--halide-feature", action="append", default=[])
+    kernel.add_argument("--mmla", action="store_true", help="fail unless every tile became smmla")
+    kernel.add_argument("params", nargs="*")
+    kernel.set_defaults(run=build_kernel)
+
+    runtime = commands.add_parser("runtime", help="Halide's run-time library, its symbols prefixed")
+    runtime.add_argument("--generator", type=pathlib.Path, required=True)
+    runtime.add_argument("--target", required=True)
+    runtime.add_argument("--nm", default="nm")
+    runtime.add_argument("--objcopy", default="objcopy")
+    runtime.set_defaults(run=build_runtime)
+
+    for command in (generator, kernel, runtime):
+        command.add_argument("--output", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+// One row of the kernel table, as data: what dispatch, tests and benchmarks know of a kernel. The rows come from
+// generators/CMakeLists.txt through the build.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "octile/cpu.h"
+#include "octile/types.h"
+
+namespace octile {
+
+// Argument lists, in order; buffers are row-major as their generator's header comment draws them.
+enum class KernelFamily {
+    kQuantizeRows,     // x -> panel, scale
+    kQuantizeWeights,  // x -> panel, scale, offset
+    kPackRowsF16,      // x -> panel
+    kPackWeightsF16,   // x -> panel
+    kGemmS8,           // lhs panel, rhs panel, row scale, column scale, bias, offset -> y
+    kGemmF16,          // lhs panel, rhs panel, bias -> y
+};
+
+// Element type of a packed panel.
+enum class Element { kS8, kU8, kS16, kF16, kF32 };
+
+constexpr std::int64_t size_of(Element element) {
+    switch (element) {
+        case Element::kS8:
+        case Element::kU8:
+            return 1;
+        case Element::kS16:
+        case Element::kF16:
+            return 2;
+        case Element::kF32:
+            return 4;
+    }
+    return 0;
+}
+
+// Both panels are zero-padded to this many elements of K, whatever the level: it holds every k_block times every number
+// of chains.
+inline constexpr std::int64_t kReductionPadding = 16;
+
+struct KernelInfo {
+    std::string_view name;
+    KernelFamily family = KernelFamily::kGemmS8;
+    Isa isa = Isa::kNeon;
+    Element panel = Element::kS8;      // what it writes, or, for a GEMM, its left-hand side
+    DataType input = DataType::kF32;   // of x, where there is an x
+    int tile_m = 0;                    // rows of a left-hand tile; 0 where there is none
+    int tile_n = 0;                    // columns of a right-hand tile; 0 where there is none
+    int k_block = 1;                   // consecutive elements of K that lie side by side in a panel
+    DataType output = DataType::kF32;  // of y, where there is a y
+    Activation activation = Activation::kNone;
+};
+
+}  // namespace octile
