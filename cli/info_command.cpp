@@ -1,0 +1,97 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "octile/cpu.h"
+#include "octile/parallel.h"
+#include "runtime/kernel_table.h"
+
+namespace octile::cli {
+namespace {
+
+struct LevelInfo {
+    Isa isa;
+    int int8_kernels = 0, fp16_kernels = 0;
+    bool supported = false, usable = false;
+};
+
+bool is_int8(KernelFamily family) {
+    return family == KernelFamily::kGemmS8 || family == KernelFamily::kQuantizeRows ||
+           family == KernelFamily::kQuantizeWeights;
+}
+
+// The levels that this build has kernels for.
+std::vector<LevelInfo> levels(IsaSet usable) {
+    std::vector<LevelInfo> infos;
+    for (int i = 0; i < kIsaCount; i++) {
+        const Isa isa = static_cast<Isa>(i);
+        LevelInfo info{.isa = isa, .supported = supported_isas().has(isa), .usable = usable.has(isa)};
+        for (const Kernel& kernel : kernel_table()) {
+            if (kernel.info.isa == isa) ++(is_int8(kernel.info.family) ? info.int8_kernels : info.fp16_kernels);
+        }
+        if (info.int8_kernels + info.fp16_kernels > 0) infos.push_back(info);
+    }
+    return infos;
+}
+
+// Name of the GEMM that M rows without activation to f32 would run, "-" without one.
+std::string dispatched(IsaSet usable, KernelFamily family) {
+    const Kernel* kernel = find_kernel(usable, [&](const KernelInfo& info) { return info.family == family; });
+    return kernel ? std::string(name_of(kernel->info.isa)) : "none";
+}
+
+int run_info(bool json) {
+    const Result<IsaSet> usable = usable_isas();
+    if (!usable.ok()) return fail(kExitError, usable.status().message());
+    const std::string int8 = dispatched(usable.value(), KernelFamily::kGemmS8),
+                      fp16 = dispatched(usable.value(), KernelFamily::kGemmF16);
+
+    std::string text;
+    if (json) {
+        nlohmann::ordered_json document;
+        document["version"] = OCTILE_VERSION;
+        document["threads"] = threads();
+        document["int8_level"] = int8;
+        document["fp16_level"] = fp16;
+        for (const LevelInfo& level : levels(usable.value())) {
+            document["levels"].push_back({{"name", name_of(level.isa)},
+                                          {"supported", level.supported},
+                                          {"usable", level.usable},
+                                          {"int8_kernels", level.int8_kernels},
+                                          {"fp16_kernels", level.fp16_kernels}});
+        }
+        text = document.dump(2) + "\n";
+    } else {
+        Table table(
+            {{"level"}, {"CPU has it"}, {"used"}, {"INT8 kernels", Align::kRight}, {"FP16 kernels", Align::kRight}});
+        for (const LevelInfo& level : levels(usable.value())) {
+            table.add_row({{std::string(name_of(level.isa))},
+                           {level.supported ? "yes" : "no"},
+                           {level.usable ? "yes" : "no", level.usable ? Colour::kGreen : Colour::kNone},
+                           {fmt::format("{}", level.int8_kernels)},
+                           {fmt::format("{}", level.fp16_kernels)}});
+        }
+        text =
+            fmt::format("octile {}: {} kernels, {} thread{}\n{}INT8 layers run at level {}, FP16 layers at level {}\n",
+                        OCTILE_VERSION, kernel_table().size(), threads(), threads() == 1 ? "" : "s",
+                        table.text(stdout_takes_colour()), int8, fp16);
+    }
+    const Status written = write_stdout(text);
+    return written.ok() ? kExitOk : fail(kExitError, written.message());
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app, int& exit_code) {
+    auto json = std::make_shared<bool>(false);
+    CLI::App* command =
+        app.add_subcommand("info", "What this CPU runs and which kernels are built in (OCTILE_ISA limits the level)");
+    command->add_flag("--json", *json, "Print JSON");
+    command->callback([json, &exit_code] { exit_code = run_info(*json); });
+}
+
+}  // namespace octile::cli

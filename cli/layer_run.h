@@ -1,0 +1,37 @@
+// Runs one linear layer of a plan through its kernel, times it, and checks it in double precision.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "inputs/safetensors.h"
+#include "octile/cpu.h"
+#include "octile/plan.h"
+#include "octile/status.h"
+
+namespace octile::cli {
+
+// Where a layer's parameters come from: tensors of a checkpoint, or, when null, values made from the layer's name, the
+// same on every machine.
+struct LayerTensors {
+    const TensorInfo* weight = nullptr;
+    const TensorInfo* bias = nullptr;
+};
+
+struct LayerRun {
+    std::string kernel;
+    double seconds = 0;             // median of the repetitions
+    std::size_t packed_bytes = 0;   // of weights, scales and bias, as they are held
+    std::size_t source_bytes = 0;   // of the same values as they came
+    std::int64_t checked_rows = 0;  // rows compared; 0: none
+    double sqnr_db = 0;             // of the result against the unquantized layer, over those rows
+    // Empty, or the first element that is further from the definition of its arithmetic than rounding explains.
+    std::optional<std::string> mismatch;
+};
+
+// `check_rows`: how many of the m rows to check at most, spread evenly.
+Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tensors, IsaSet isas,
+                           std::int64_t check_rows);
+
+}  // namespace octile::cli

@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <new>
+#include <sstream>
+#include <string>
+
+#include "base/printable.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+
+namespace octile::cli {
+namespace {
+
+// CLI11's message on one line, with a word on where to read more.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+    std::string message = error.what();
+    const std::vector<std::string> rest = app.remaining();
+    if (app.get_subcommands().empty()) {
+        message = rest.empty() ? "expected a command"
+                               : fmt::format("expected a command, found {}", internal::quote(rest.front()));
+    }
+    std::string command = "octile";
+    for (const CLI::App* used : app.get_subcommands())
+        command += " " + used->get_name();
+    while (!message.empty() && message.back() == '\n')
+        message.pop_back();
+    for (char& c : message) {
+        if (c == '\n') c = ' ';
+    }
+    return fmt::format("{} (see {} --help)", message, command);
+}
+
+int run(int argc, char** argv) {
+    CLI::App app("Int8 and fp16 linear layers for Arm: plan, run and measure them.", "octile");
+    app.set_version_flag("--version", "octile " OCTILE_VERSION);
+    app.require_subcommand(1);
+    int exit_code = kExitOk;
+    add_info_command(app, exit_code);
+    add_plan_command(app, exit_code);
+    add_run_command(app, exit_code);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {
+        // --help and --version: CLI11 has the text.
+        std::ostringstream text;
+        app.exit(success, text, text);
+        const Status written = write_stdout(text.str());
+        return written.ok() ? kExitOk : fail(kExitError, written.message());
+    } catch (const CLI::ParseError& error) {
+        return fail(kExitUsage, usage_message(app, error));
+    }
+    return exit_code;
+}
+
+}  // namespace
+}  // namespace octile::cli
+
+int main(int argc, char** argv) {
+    using octile::cli::fail;
+    try {
+        return octile::cli::run(argc, argv);
+    } catch (const std::bad_alloc&) {
+        return fail(octile::cli::kExitError, "out of memory");
+    } catch (const std::exception& error) {
+        return fail(octile::cli::kExitError, error.what());
+    }
+}

@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/plan_options.h"
+#include "cli/plan_output.h"
+#include "inputs/read_model.h"
+#include "inputs/text_file.h"
+#include "planner/plan_json.h"
+
+namespace octile::cli {
+namespace {
+
+struct Arguments {
+    std::vector<std::string> files;
+    PlanArguments plan;
+    std::string format = "table";
+    std::string compare;
+    bool fail_on_change = false;
+    std::string output;
+};
+
+// Prints what changed, a line each, and returns whether anything did. Plans correspond by their place on the command
+// line.
+bool report_changes(const std::vector<Plan>& before, const std::vector<Plan>& after, const std::string& old_name) {
+    std::size_t changes = 0;
+    const auto report = [&](const Plan& plan, std::string_view what) {
+        ++changes;
+        fmt::print(stderr, "octile: changed: {}{}{}\n", after.size() > 1 ? plan.model : "",
+                   after.size() > 1 ? ": " : "", what);
+    };
+    for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i) {
+        if (i >= before.size()) {
+            report(after[i], "plan: only in the new plans");
+        } else if (i >= after.size()) {
+            report(before[i], "plan: only in the old plans");
+        } else {
+            for (const PlanDifference& difference : compare(before[i], after[i]))
+                report(after[i], to_text(difference));
+        }
+    }
+    note(fmt::format("{} difference{} from {}", changes, changes == 1 ? "" : "s", old_name));
+    return changes > 0;
+}
+
+int run_plan(const Arguments& arguments) {
+    const Result<PlanOptions> options = parse_plan_options(arguments.plan);
+    if (!options.ok()) return fail(kExitUsage, options.status().message());
+
+    std::vector<Plan> before;
+    if (!arguments.compare.empty()) {
+        const Result<std::string> text = read_text_file(arguments.compare);
+        if (!text.ok()) return fail(kExitError, text.status().message());
+        Result<std::vector<Plan>> plans = plans_from_json(text.value());
+        if (!plans.ok()) return fail(kExitError, fmt::format("{}: {}", arguments.compare, plans.status().message()));
+        before = std::move(plans).value();
+    }
+
+    // Everything is planned before anything is printed: on an error, no half of an answer is on stdout.
+    std::vector<Plan> plans;
+    std::vector<std::vector<std::string>> notes;
+    for (const std::string& file : arguments.files) {
+        const Result<Model> model = read_model(file, {.tokens = arguments.plan.tokens, .skip = {}});
+        if (!model.ok()) {
+            const bool usage = model.status().code() == StatusCode::kInvalidArgument;
+            return fail(usage ? kExitUsage : kExitError, model.status().message());
+        }
+        Result<Plan> plan = make_plan(model.value(), options.value(), &notes.emplace_back());
+        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", file, plan.status().message()));
+        plans.push_back(std::move(plan).value());
+    }
+    report_notes(notes);
+
+    const bool to_stdout = arguments.output.empty() || arguments.output == "-";
+    const std::string text = format_plans(plans, arguments.format, to_stdout && stdout_takes_colour());
+    const Status written = to_stdout ? write_stdout(text) : write_file(arguments.output, text);
+    if (!written.ok()) return fail(kExitError, written.message());
+
+    if (arguments.compare.empty()) return kExitOk;
+    const bool changed = report_changes(before, plans, arguments.compare);
+    return changed && arguments.fail_on_change ? kExitPlanChanged : kExitOk;
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app, int& exit_code) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* command = app.add_subcommand("plan", "INT8 or FP16 for every layer, why, and what is fused with what");
+    command->add_option("FILE", arguments->files, "Layer list (.csv, .json) or weights (.safetensors)")
+        ->required()
+        ->type_name("");
+    add_plan_options(*command, arguments->plan);
+    command->add_option("--format", arguments->format, "How the plan is printed")
+        ->check(CLI::IsMember(plan_formats()))
+        ->capture_default_str();
+    CLI::Option* compare =
+        command
+            ->add_option("--compare", arguments->compare, "Stored plan (--format json): print what changed to stderr")
+            ->type_name("OLD.json");
+    command->add_flag("--fail-on-change", arguments->fail_on_change, "With --compare: exit with 3 if anything changed")
+        ->needs(compare);
+    command->add_option("-o,--output", arguments->output, "Write to a file, in one step, instead of stdout")
+        ->type_name("FILE");
+    command->callback([arguments, &exit_code] { exit_code = run_plan(*arguments); });
+}
+
+}  // namespace octile::cli

@@ -1,0 +1,73 @@
+#include "cli/plan_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/printable.h"
+#include "cli/output.h"
+
+namespace octile::cli {
+namespace {
+
+Result<Force> parse_force(const std::string& text) {
+    const std::size_t equals = text.rfind('=');
+    const auto precision =
+        equals == std::string::npos ? std::nullopt : parse_precision(std::string_view(text).substr(equals + 1));
+    if (!precision) {
+        return Status(StatusCode::kInvalidArgument,
+                      fmt::format("--force: expected REGEX=int8 or REGEX=fp16, found {}", internal::quote(text)));
+    }
+    return Force{text.substr(0, equals), *precision};
+}
+
+}  // namespace
+
+void add_plan_options(CLI::App& command, PlanArguments& arguments) {
+    command.add_option("--policy", arguments.policy, "Rule that chooses: ratio")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command.add_option("--min-ratio", arguments.min_ratio, "Policy ratio: INT8 if K*N/(K+N) is at least this")
+        ->capture_default_str();
+    // One value per flag: a list would swallow the files behind it.
+    command
+        .add_option("--force", arguments.forces,
+                    "REGEX=int8 or REGEX=fp16: precision of the linears it matches; repeatable, the last match wins")
+        ->allow_extra_args(false)
+        ->type_name("REGEX=PRECISION");
+    command.add_option("--skip", arguments.skip, "Linears to leave in FP16; wins over --force")->type_name("REGEX");
+    command.add_option("--tokens", arguments.tokens, "M of every layer")->type_name("N");
+}
+
+Result<PlanOptions> parse_plan_options(const PlanArguments& arguments) {
+    PlanOptions options;
+    const std::optional<Policy> policy = parse_policy(arguments.policy);
+    if (!policy) {
+        return Status(StatusCode::kInvalidArgument,
+                      fmt::format("--policy: expected {}, the only one so far, found {}", name_of(Policy::kRatio),
+                                  internal::quote(arguments.policy)));
+    }
+    options.policy = *policy;
+    options.min_ratio = arguments.min_ratio;
+    options.skip = arguments.skip;
+    for (const std::string& text : arguments.forces) {
+        Result<Force> force = parse_force(text);
+        if (!force.ok()) return force.status();
+        options.forces.push_back(std::move(force).value());
+    }
+    if (Status status = validate(options); !status.ok()) return Status(status.code(), "--" + status.message());
+    return options;
+}
+
+void report_notes(const std::vector<std::vector<std::string>>& notes) {
+    for (const std::string& line : notes.front()) {
+        const bool everywhere = std::all_of(notes.begin(), notes.end(), [&](const std::vector<std::string>& lines) {
+            return std::find(lines.begin(), lines.end(), line) != lines.end();
+        });
+        if (everywhere) note(line);
+    }
+}
+
+}  // namespace octile::cli

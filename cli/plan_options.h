@@ -1,0 +1,33 @@
+// The options that say how to plan, shared by every command that plans.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "octile/planner.h"
+#include "octile/status.h"
+
+namespace octile::cli {
+
+struct PlanArguments {
+    std::string policy = std::string(name_of(Policy::kRatio));
+    double min_ratio = kDefaultMinRatio;
+    std::vector<std::string> forces;
+    std::string skip;
+    std::optional<std::int64_t> tokens;
+};
+
+// `arguments` must outlive the parsing.
+void add_plan_options(CLI::App& command, PlanArguments& arguments);
+
+// kInvalidArgument, naming the option, for what is a usage error.
+Result<PlanOptions> parse_plan_options(const PlanArguments& arguments);
+
+// Prints, as notes, what make_plan said of each file's patterns. A pattern may be meant for one file of several: noted
+// only if it decided nothing in any of them.
+void report_notes(const std::vector<std::vector<std::string>>& notes);
+
+}  // namespace octile::cli

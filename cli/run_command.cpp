@@ -1,0 +1,272 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/layer_run.h"
+#include "cli/output.h"
+#include "cli/plan_options.h"
+#include "cli/progress.h"
+#include "cli/table.h"
+#include "inputs/linear_tensors.h"
+#include "inputs/read_model.h"
+#include "octile/parallel.h"
+
+namespace octile::cli {
+namespace {
+
+// Rows of each layer that are checked unless --verify asks for all: enough to see every kernel path, few enough for a
+// large network.
+constexpr std::int64_t kSampledRows = 16;
+
+struct Arguments {
+    std::vector<std::string> files;
+    PlanArguments plan;
+    bool verify_all = false;
+    int threads = 0;
+    std::string format = "table";
+};
+
+// A network and, from a checkpoint, its parameters by layer name.
+struct Network {
+    Model model;
+    std::optional<SafetensorsFile> file;
+    std::map<std::string, LayerTensors, std::less<>> tensors;
+    std::size_t tensors_left_out = 0;
+};
+
+Result<Network> load(const std::filesystem::path& path, const PlanArguments& arguments) {
+    Network network;
+    Result<Model> model = read_model(path, {.tokens = arguments.tokens, .skip = {}});
+    if (!model.ok()) return model.status();
+    network.model = std::move(model).value();
+    if (path.extension() != ".safetensors") return network;
+
+    Result<SafetensorsFile> file = SafetensorsFile::open(path);
+    if (!file.ok()) return file.status();
+    network.file.emplace(std::move(file).value());
+    Result<LinearTensors> found = find_linear_tensors(*network.file, *arguments.tokens, {});
+    if (!found.ok()) return found.status();
+    for (const LinearTensor& tensor : found->layers)
+        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias};
+    network.tensors_left_out = found->left_out.size();
+    return network;
+}
+
+struct PlannedRun {
+    const PlannedLayer* planned;
+    LayerRun run;
+};
+
+struct NetworkRun {
+    Plan plan;
+    std::vector<PlannedRun> layers;  // the linears
+    std::size_t tensors_left_out = 0;
+    bool real_weights = false;
+};
+
+double operations(const Layer& layer) {
+    return 2.0 * static_cast<double>(layer.m) * static_cast<double>(layer.k) * static_cast<double>(layer.n);
+}
+
+Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, bool verify_all) {
+    NetworkRun result{.plan = std::move(plan),
+                      .layers = {},
+                      .tensors_left_out = network.tensors_left_out,
+                      .real_weights = network.file.has_value()};
+    double total = 0, done = 0;
+    for (const PlannedLayer& planned : result.plan.layers) {
+        if (planned.layer.op == Op::kLinear) total += operations(planned.layer);
+    }
+    Progress progress("running", total);
+    for (const PlannedLayer& planned : result.plan.layers) {
+        if (planned.layer.op != Op::kLinear) continue;
+        progress.update(done, planned.layer.name);
+        const auto tensors = network.tensors.find(planned.layer.name);
+        Result<LayerRun> run = run_layer(planned, tensors == network.tensors.end() ? LayerTensors{} : tensors->second,
+                                         isas, verify_all ? planned.layer.m : kSampledRows);
+        if (!run.ok())
+            return Status(run.status().code(), fmt::format("{}: {}", planned.layer.name, run.status().message()));
+        result.layers.push_back({&planned, std::move(run).value()});
+        done += operations(planned.layer);
+    }
+    return result;
+}
+
+std::string time_text(double seconds) {
+    if (seconds < 1e-3) return fmt::format("{:.1f} us", seconds * 1e6);
+    if (seconds < 1) return fmt::format("{:.2f} ms", seconds * 1e3);
+    return fmt::format("{:.2f} s", seconds);
+}
+
+std::string megabytes(std::size_t bytes) {
+    return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
+}
+
+struct Totals {
+    double seconds = 0, operations = 0;
+    std::size_t packed_bytes = 0, source_bytes = 0;
+    std::size_t mismatches = 0;
+};
+
+// Each layer counts as often as the network holds it.
+Totals totals_of(const NetworkRun& run) {
+    Totals totals;
+    for (const auto& [planned, layer] : run.layers) {
+        const double count = static_cast<double>(planned->layer.count);
+        totals.seconds += count * layer.seconds;
+        totals.operations += count * operations(planned->layer);
+        totals.packed_bytes += static_cast<std::size_t>(planned->layer.count) * layer.packed_bytes;
+        totals.source_bytes += static_cast<std::size_t>(planned->layer.count) * layer.source_bytes;
+        totals.mismatches += layer.mismatch.has_value();
+    }
+    return totals;
+}
+
+std::string table_text(const NetworkRun& run, bool verify_all, bool colour) {
+    Table table({{"layer"},
+                 {"M", Align::kRight},
+                 {"K", Align::kRight},
+                 {"N", Align::kRight},
+                 {"count", Align::kRight},
+                 {"precision"},
+                 {"reason"},
+                 {"kernel"},
+                 {"time", Align::kRight},
+                 {"GOPS", Align::kRight},
+                 {"SQNR", Align::kRight},
+                 {"check"}});
+    for (const auto& [planned, layer] : run.layers) {
+        const Colour precision = planned->precision == Precision::kInt8 ? Colour::kGreen : Colour::kYellow;
+        table.add_row({{planned->layer.name},
+                       {fmt::format("{}", planned->layer.m)},
+                       {fmt::format("{}", planned->layer.k)},
+                       {fmt::format("{}", planned->layer.n)},
+                       {fmt::format("{}", planned->layer.count)},
+                       {std::string(name_of(planned->precision)), precision},
+                       {std::string(name_of(planned->reason))},
+                       {layer.kernel},
+                       {time_text(layer.seconds)},
+                       {fmt::format("{:.1f}", operations(planned->layer) / layer.seconds * 1e-9)},
+                       {fmt::format("{:.1f} dB", layer.sqnr_db)},
+                       {layer.mismatch ? "FAILED" : "ok"}});
+    }
+    const Totals totals = totals_of(run);
+    const PlanSummary summary = summarize(run.plan);
+    std::string text = fmt::format(
+        "{}: {}, {} thread{}\n{}", run.plan.model,
+        run.real_weights ? "the checkpoint's weights, random activations" : "random weights and activations", threads(),
+        threads() == 1 ? "" : "s", table.text(colour));
+    text += to_text(summary) + "\n";
+    if (summary.not_linear > 0)
+        text +=
+            fmt::format("{} layernorms and activations stay in floating point and are not run\n", summary.not_linear);
+    if (run.tensors_left_out > 0)
+        text += fmt::format("{} tensors are no linear layer and were left out\n", run.tensors_left_out);
+    text += fmt::format("linears together: {}, {:.1f} GOPS; weights {}, packed {}\n", time_text(totals.seconds),
+                        totals.operations / totals.seconds * 1e-9, megabytes(totals.source_bytes),
+                        megabytes(totals.packed_bytes));
+    text += fmt::format(
+        "checked in double precision: {} of each layer, {} of {} layers within the bound of their arithmetic\n",
+        verify_all ? "every row" : fmt::format("up to {} rows", kSampledRows), run.layers.size() - totals.mismatches,
+        run.layers.size());
+    return text;
+}
+
+nlohmann::ordered_json json_of(const NetworkRun& run) {
+    nlohmann::ordered_json document;
+    document["model"] = run.plan.model;
+    document["real_weights"] = run.real_weights;
+    document["threads"] = threads();
+    for (const auto& [planned, layer] : run.layers) {
+        document["layers"].push_back({{"name", planned->layer.name},
+                                      {"m", planned->layer.m},
+                                      {"k", planned->layer.k},
+                                      {"n", planned->layer.n},
+                                      {"count", planned->layer.count},
+                                      {"precision", name_of(planned->precision)},
+                                      {"reason", name_of(planned->reason)},
+                                      {"kernel", layer.kernel},
+                                      {"us", layer.seconds * 1e6},
+                                      {"gops", operations(planned->layer) / layer.seconds * 1e-9},
+                                      {"sqnr_db", layer.sqnr_db},
+                                      {"checked_rows", layer.checked_rows},
+                                      {"verified", !layer.mismatch.has_value()}});
+    }
+    const Totals totals = totals_of(run);
+    document["total"] = {{"us", totals.seconds * 1e6},
+                         {"gops", totals.operations / totals.seconds * 1e-9},
+                         {"source_bytes", totals.source_bytes},
+                         {"packed_bytes", totals.packed_bytes}};
+    return document;
+}
+
+int run_run(const Arguments& arguments) {
+    const Result<PlanOptions> options = parse_plan_options(arguments.plan);
+    if (!options.ok()) return fail(kExitUsage, options.status().message());
+    const Result<IsaSet> isas = usable_isas();
+    if (!isas.ok()) return fail(kExitError, isas.status().message());
+    set_threads(arguments.threads);
+
+    std::string text;
+    nlohmann::ordered_json documents = nlohmann::ordered_json::array();
+    std::vector<std::vector<std::string>> notes;
+    bool verified = true;
+    for (const std::string& file : arguments.files) {
+        const Result<Network> network = load(file, arguments.plan);
+        if (!network.ok()) {
+            const bool usage = network.status().code() == StatusCode::kInvalidArgument;
+            return fail(usage ? kExitUsage : kExitError, network.status().message());
+        }
+        Result<Plan> plan = make_plan(network->model, options.value(), &notes.emplace_back());
+        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", file, plan.status().message()));
+        const Result<NetworkRun> run =
+            run_network(network.value(), std::move(plan).value(), isas.value(), arguments.verify_all);
+        if (!run.ok()) return fail(kExitError, fmt::format("{}: {}", file, run.status().message()));
+        for (const auto& [planned, layer] : run->layers) {
+            if (!layer.mismatch) continue;
+            verified = false;
+            fail(kExitNotVerified,
+                 fmt::format("{}: {}: {}: {}", file, planned->layer.name, layer.kernel, *layer.mismatch));
+        }
+        if (arguments.format == "json") {
+            documents.push_back(json_of(run.value()));
+        } else {
+            if (!text.empty()) text += '\n';
+            text += table_text(run.value(), arguments.verify_all, stdout_takes_colour());
+        }
+    }
+    report_notes(notes);
+    if (arguments.format == "json") text = (documents.size() == 1 ? documents[0] : documents).dump(2) + "\n";
+    const Status written = write_stdout(text);
+    if (!written.ok()) return fail(kExitError, written.message());
+    return verified ? kExitOk : kExitNotVerified;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& exit_code) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* command =
+        app.add_subcommand("run", "Run every linear of a network through its planned kernel, time it and check it");
+    command->add_option("FILE", arguments->files, "Layer list (.csv, .json) or weights (.safetensors)")
+        ->required()
+        ->type_name("");
+    add_plan_options(*command, arguments->plan);
+    command->add_flag("--verify", arguments->verify_all,
+                      fmt::format("Check every row, not up to {} of each layer", kSampledRows));
+    command->add_option("--threads", arguments->threads, "Threads; 0: one per core")
+        ->check(CLI::Range(0, 1024))
+        ->type_name("N")
+        ->capture_default_str();
+    command->add_option("--format", arguments->format, "How the result is printed")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+    command->callback([arguments, &exit_code] { exit_code = run_run(*arguments); });
+}
+
+}  // namespace octile::cli

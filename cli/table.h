@@ -1,0 +1,44 @@
+// Aligned tables for the terminal and Markdown tables for documents, from the same cells.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octile::cli {
+
+enum class Align { kLeft, kRight };
+enum class Colour { kNone, kGreen, kYellow };
+
+struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+};
+
+struct Cell {
+    std::string text;
+    Colour colour = Colour::kNone;
+};
+
+class Table {
+  public:
+    explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+    // As many cells as there are columns.
+    void add_row(std::vector<Cell> row);
+
+    // One line per row under a line of titles, two spaces between columns. The padding is outside of the colour codes,
+    // so that the same table with and without colour differs in nothing else.
+    std::string text(bool colour) const;
+
+    std::string markdown() const;
+
+  private:
+    std::vector<Column> columns_;
+    std::vector<std::vector<Cell>> rows_;
+};
+
+// A field of a CSV file, quoted where its content demands it (RFC 4180).
+std::string csv_field(std::string_view text);
+
+}  // namespace octile::cli

@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "planner/plan_json.h"
+
+namespace octile {
+namespace {
+
+// Written by hand rather than from a JSON tree: one layer per line, keys in the order a reader wants them, and no tree
+// of 10,000 layers to build first.
+class JsonWriter {
+  public:
+    std::string take() { return std::move(text_); }
+
+    void plan(const Plan& plan) {
+        const PlanSummary summary = summarize(plan);
+        fmt::format_to(out(), "{{\"octile_plan\": 1,\n \"model\": {},\n \"policy\": \"{}\",\n \"min_ratio\": {},\n",
+                       quoted(plan.model), name_of(plan.policy), plan.min_ratio);
+        fmt::format_to(out(),
+                       " \"summary\": {{\"linears\": {}, \"int8\": {}, \"fp16\": {}, \"left_by_ratio\": {}, "
+                       "\"left_by_skip\": {}, \"left_no_kernel\": {}, \"left_by_force\": {}, \"not_linear\": {}}},\n",
+                       summary.linears, summary.int8, summary.fp16, summary.left_by_ratio, summary.left_by_skip,
+                       summary.left_no_kernel, summary.left_by_force, summary.not_linear);
+        text_ += " \"layers\": [";
+        for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+            text_ += i == 0 ? "\n  " : ",\n  ";
+            layer(plan.layers[i]);
+        }
+        text_ += "]}";
+    }
+
+    void raw(std::string_view text) { text_ += text; }
+
+  private:
+    std::back_insert_iterator<std::string> out() { return std::back_inserter(text_); }
+
+    static std::string quoted(const std::string& value) {
+        const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+        if (std::all_of(value.begin(), value.end(), plain))
+            return '"' + value + '"';  // nearly always, and 10 times faster
+        // make_plan admits valid UTF-8 only; a plan built by hand must not make this throw.
+        return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }
+
+    static std::string number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; }
+
+    static std::string list(const std::vector<std::string>& values) {
+        std::string text = "[";
+        for (const std::string& value : values) {
+            if (text.size() > 1) text += ", ";
+            text += quoted(value);
+        }
+        return text + "]";
+    }
+
+    void layer(const PlannedLayer& planned) {
+        const Layer& layer = planned.layer;
+        fmt::format_to(
+            out(),
+            "{{\"name\": {}, \"op\": \"{}\", \"m\": {}, \"k\": {}, \"n\": {}, \"count\": {}, \"act\": \"{}\", "
+            "\"bias\": {}, \"inputs\": {}, ",
+            quoted(layer.name), name_of(layer.op), layer.m, layer.k, layer.n, layer.count, name_of(layer.activation),
+            layer.bias, list(layer.inputs));
+        fmt::format_to(
+            out(),
+            "\"precision\": \"{}\", \"reason\": \"{}\", \"ratio\": {}, \"margin\": {}, \"quantize_input\": {}, "
+            "\"fused\": \"{}\", \"replaces\": {}, \"kernel\": {}, ",
+            name_of(planned.precision), name_of(planned.reason), number(planned.ratio), number(planned.margin),
+            planned.quantize_input, fused_form(planned), list(planned.replaces),
+            planned.kernel ? quoted(*planned.kernel) : "null");
+        fmt::format_to(out(), "\"cost\": {{\"int8_us\": {}, \"fp16_us\": {}}}, \"cost_source\": \"{}\"}}",
+                       number(planned.cost.int8_us), number(planned.cost.fp16_us), name_of(planned.cost.source));
+    }
+
+    std::string text_;
+};
+
+}  // namespace
+
+std::string to_json(const Plan& plan) {
+    return to_json(std::span(&plan, 1));
+}
+
+std::string to_json(std::span<const Plan> plans) {
+    JsonWriter writer;
+    if (plans.size() != 1) writer.raw("[");
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+        if (i > 0) writer.raw(",\n");
+        writer.plan(plans[i]);
+    }
+    if (plans.size() != 1) writer.raw("]");
+    writer.raw("\n");
+    return writer.take();
+}
+
+}  // namespace octile

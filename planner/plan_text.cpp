@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "octile/plan.h"
+
+namespace octile {
+
+std::string fused_form(const PlannedLayer& planned) {
+    const Layer& layer = planned.layer;
+    switch (layer.op) {
+        case Op::kLayerNorm:
+            return fmt::format("FusedLayerNorm({})", layer.n);
+        case Op::kActivation:
+            return fmt::format("Activation({}, act={})", layer.n, name_of(layer.activation));
+        case Op::kLinear:
+            break;
+    }
+    if (layer.activation == Activation::kNone) return fmt::format("FusedLinear({}→{})", layer.k, layer.n);
+    return fmt::format("FusedLinearAct({}→{}, act={})", layer.k, layer.n, name_of(layer.activation));
+}
+
+std::string to_text(const PlanSummary& summary) {
+    std::string text = fmt::format("{} linear{}: {} INT8, {} FP16 (ratio {}, explicit skip {}, no kernel {}",
+                                   summary.linears, summary.linears == 1 ? "" : "s", summary.int8, summary.fp16,
+                                   summary.left_by_ratio, summary.left_by_skip, summary.left_no_kernel);
+    if (summary.left_by_force > 0) text += fmt::format(", forced {}", summary.left_by_force);
+    return text + ")";
+}
+
+std::string to_text(const Plan& plan) {
+    std::string text;
+    auto out = std::back_inserter(text);
+    fmt::format_to(out, "plan {} policy={} min_ratio={}\n", plan.model, name_of(plan.policy), plan.min_ratio);
+    for (const PlannedLayer& planned : plan.layers) {
+        const Layer& layer = planned.layer;
+        fmt::format_to(out, "{}: {} m={} count={} {} {}", layer.name, fused_form(planned), layer.m, layer.count,
+                       name_of(planned.precision), name_of(planned.reason));
+        if (planned.ratio) fmt::format_to(out, " ratio={:.6g}", *planned.ratio);
+        if (layer.bias) text += " bias";
+        if (planned.quantize_input) text += " quantize_input";
+        if (!layer.inputs.empty()) fmt::format_to(out, " inputs={}", fmt::join(layer.inputs, ","));
+        if (planned.replaces.size() > 1) fmt::format_to(out, " replaces={}", fmt::join(planned.replaces, ","));
+        if (planned.kernel) fmt::format_to(out, " kernel={}", *planned.kernel);
+        text += '\n';
+    }
+    return text + to_text(summarize(plan)) + '\n';
+}
+
+}  // namespace octile

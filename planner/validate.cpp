@@ -1,0 +1,98 @@
+#include "planner/validate.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <unordered_map>
+
+#include "base/printable.h"
+#include "octile/planner.h"
+
+namespace octile {
+namespace {
+
+using internal::quote;
+
+struct Occurrence {
+    std::size_t row = 0;  // the first
+    std::size_t times = 0;
+};
+
+Status invalid(std::string message) {
+    return {StatusCode::kInvalidArgument, std::move(message)};
+}
+
+Status in_row(const Layer& layer, std::size_t row, std::string_view message) {
+    return invalid(fmt::format("layer {} (row {}): {}", quote(layer.name), row + 1, message));
+}
+
+Status validate_extent(std::string_view field, std::int64_t value) {
+    if (value >= 1 && value <= kMaxExtent) return {};
+    return invalid(fmt::format("{}: expected 1 to {}, found {}", field, kMaxExtent, value));
+}
+
+}  // namespace
+
+Status validate_name(std::string_view what, std::string_view name) {
+    if (name.size() > kMaxNameLength) {
+        return invalid(fmt::format("{}: expected at most {} bytes, found {}", what, kMaxNameLength, name.size()));
+    }
+    if (!internal::is_printable(name)) {
+        return invalid(fmt::format("{}: expected UTF-8 without control characters, found {}", what, quote(name)));
+    }
+    return {};
+}
+
+Status validate_layer(const Layer& layer) {
+    if (layer.name.empty()) return invalid("name: expected a name, found none");
+    if (Status status = validate_name("name", layer.name); !status.ok()) return status;
+    if (Status status = validate_extent("m", layer.m); !status.ok()) return status;
+    if (Status status = validate_extent("k", layer.k); !status.ok()) return status;
+    if (Status status = validate_extent("n", layer.n); !status.ok()) return status;
+    if (Status status = validate_extent("count", layer.count); !status.ok()) return status;
+    if (layer.op != Op::kLinear && layer.k != layer.n) {
+        return invalid(fmt::format("n: expected k = {} for {}, found {}", layer.k, name_of(layer.op), layer.n));
+    }
+    if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
+        return invalid("act: expected one of relu, gelu, silu for an activation, found \"none\"");
+    }
+    if (layer.op == Op::kLayerNorm && layer.activation != Activation::kNone) {
+        return invalid(fmt::format("act: expected none for a layernorm, found {}", quote(name_of(layer.activation))));
+    }
+    return {};
+}
+
+Result<Edges> resolve_inputs(const std::vector<Layer>& layers) {
+    if (layers.empty()) return invalid("the list holds no layers");
+    std::unordered_map<std::string_view, Occurrence> rows;
+    for (std::size_t row = 0; row < layers.size(); ++row) {
+        const Layer& layer = layers[row];
+        if (Status status = validate_layer(layer); !status.ok()) return in_row(layer, row, status.message());
+        Occurrence& seen = rows.try_emplace(layer.name, Occurrence{row, 0}).first->second;
+        ++seen.times;
+    }
+    Edges edges(layers.size());
+    for (std::size_t row = 0; row < layers.size(); ++row) {
+        const Layer& layer = layers[row];
+        if (layer.inputs.empty() && row > 0) edges[row].push_back(row - 1);
+        for (const std::string& input : layer.inputs) {
+            const auto found = rows.find(input);
+            if (found == rows.end()) {
+                return in_row(layer, row, fmt::format("inputs: no layer is named {}", quote(input)));
+            }
+            const Occurrence& source = found->second;
+            if (source.times > 1) {
+                return in_row(layer, row, fmt::format("inputs: {} layers are named {}", source.times, quote(input)));
+            }
+            if (source.row >= row) {
+                return in_row(layer, row,
+                              fmt::format("inputs: expected a layer above this row, found {} (row {})", quote(input),
+                                          source.row + 1));
+            }
+            edges[row].push_back(source.row);
+        }
+    }
+    return edges;
+}
+
+}  // namespace octile
