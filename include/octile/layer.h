@@ -36,14 +36,14 @@ struct Layer {
     bool bias = false;
     // Names of the layers whose output this one reads; empty: the layer before it in the list (the first reads the
     // network's input).
-    std::vector<std::string> inputs;
+    std::vector<std::string> inputs = {};
 
     bool operator==(const Layer&) const = default;
 };
 
 struct Model {
     std::string name;
-    std::vector<Layer> layers;
+    std::vector<Layer> layers = {};
 
     bool operator==(const Model&) const = default;
 };

@@ -33,8 +33,8 @@ struct Force {
 struct PlanOptions {
     Policy policy = Policy::kRatio;
     double min_ratio = kDefaultMinRatio;
-    std::vector<Force> forces;
-    std::string skip;  // empty: skips nothing
+    std::vector<Force> forces = {};
+    std::string skip = {};  // empty: skips nothing
 };
 
 // Whether make_plan takes these options: threshold finite and not negative, patterns well-formed.
