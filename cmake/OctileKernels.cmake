@@ -27,12 +27,13 @@ function(octile_add_halide_runtime target)
     set_property(GLOBAL APPEND PROPERTY OCTILE_KERNEL_OBJECTS ${object})
 endfunction()
 
-# octile_add_kernel(<name> FAMILY <generator> ISA <level> ROW <field=value>... [PARAMS <param=value>...] [FEATURES <halide feature>...] [MMLA])
+# octile_add_kernel(<name> FAMILY <generator> ISA <level> ROW <field=value>... [PARAMS <param=value>...] [FEATURES <halide feature>...]
+#                   [UNROLL <n>] [MMLA])
 #
 # ROW holds the fields of octile::KernelInfo (planner/kernel_info.h) that differ from their defaults, as C++ initialisers. MMLA says
-# that the kernel's tiles must all become smmla.
+# that the kernel's tiles must all become smmla. UNROLL is in steps of the reduction loop.
 function(octile_add_kernel name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "MMLA" "FAMILY;ISA" "ROW;PARAMS;FEATURES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "MMLA" "FAMILY;ISA;UNROLL" "ROW;PARAMS;FEATURES")
     if(NOT arg_FAMILY OR NOT arg_ISA OR NOT arg_ROW OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "octile_add_kernel(${name}): expected FAMILY, ISA and ROW, found \"${ARGN}\"")
     endif()
@@ -44,6 +45,9 @@ function(octile_add_kernel name)
     endforeach()
     if(arg_MMLA)
         list(APPEND options --mmla)
+    endif()
+    if(arg_UNROLL)
+        list(APPEND options --unroll ${arg_UNROLL})
     endif()
     add_custom_command(
         OUTPUT ${object}

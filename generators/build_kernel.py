@@ -120,7 +120,7 @@ def build_kernel(arguments) -> None:
         run([str(arguments.generator), "-g", arguments.family, "-f", arguments.name, "-o", str(work), "-e", "llvm_assembly", *generator_arguments])
         finished = work / "finished.ll"
         try:
-            report = finish_ir.finish((work / f"{arguments.name}.ll").read_text(), level, expect_mmla=arguments.mmla)
+            report = finish_ir.finish((work / f"{arguments.name}.ll").read_text(), level, arguments.mmla, arguments.unroll)
         except finish_ir.FinishError as error:
             fail(f"{arguments.name}: {error}")
         finished.write_text(report.text)
@@ -133,7 +133,7 @@ def build_kernel(arguments) -> None:
         (work / f"{arguments.name}.ll").unlink()
         finished.unlink()
 
-    key = content_key(arguments.family, "kernel", arguments.name, arguments.isa, str(arguments.mmla), *generator_arguments)
+    key = content_key(arguments.family, "kernel", arguments.name, arguments.isa, str(arguments.mmla), str(arguments.unroll), *generator_arguments)
     through_cache(key, {"kernel.o": arguments.output, "kernel.s": arguments.output.with_suffix(".s")}, build)
 
 
@@ -163,6 +163,7 @@ def main() -> None:
     kernel.add_argument("--isa", required=True)
     kernel.add_argument("--halide-feature", action="append", default=[])
     kernel.add_argument("--mmla", action="store_true", help="fail unless every tile became smmla")
+    kernel.add_argument("--unroll", type=int, default=1, help="steps of the reduction loop that LLVM puts into one")
     kernel.add_argument("params", nargs="*")
     kernel.set_defaults(run=build_kernel)
 

@@ -1,9 +1,11 @@
 """Turns the LLVM IR that Halide emitted into the IR of an ISA level. Text in, text out; no files, no processes.
 
-Three rewrites:
+Four rewrites:
 - carriers: SelectMmla (select_mmla.h) hands smmla tiles to Halide's back end as udot, which has the same type signature and which no
   kernel of ours uses for itself. Here they get their name. Both sides are counted, because a carrier left over computes nonsense.
 - attributes: every function gets the level's cpu and features, so that no instruction outside the level can be selected.
+- unrolling: Halide emits the reduction loop as one step; unrolled by LLVM it shares its pointer arithmetic between steps, while unrolled by
+  Halide's schedule it would keep the register tiles of all steps alive at once.
 - symbols: references to Halide's runtime get a prefix, so that another Halide library can live in the same program.
 """
 
@@ -27,7 +29,27 @@ class Finished:
     mmla_calls: int  # calls of an smmla intrinsic in the text
 
 
-def finish(text: str, level: dict, expect_mmla: bool) -> Finished:
+def unroll_reduction(text: str, count: int) -> str:
+    """Asks LLVM to unroll the innermost loop of the Func named `acc`, wherever the loop partitioning copied it."""
+    marker = 900000  # above every metadata number that LLVM hands out for kernels of this size
+    lines, metadata, label = [], [], None
+    for line in text.split("\n"):
+        block = re.match(r'("[^"]+"|[\w.$]+):', line)
+        if block:
+            label = block.group(1)
+        own_latch = label and line.startswith("  br i1") and re.search(rf"label %{re.escape(label)}(,|$)", line)
+        if own_latch and "_for_acc.s1" in label:
+            number = marker + 1 + len(metadata)
+            metadata.append(f"!{number} = distinct !{{!{number}, !{marker}}}")
+            line = re.sub(r", !prof !\d+", "", line) + f", !llvm.loop !{number}"
+        lines.append(line)
+    if not metadata:
+        raise FinishError("no reduction loop to unroll")
+    metadata.append(f'!{marker} = !{{!"llvm.loop.unroll.count", i32 {count}}}')
+    return "\n".join(lines + metadata) + "\n"
+
+
+def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1) -> Finished:
     """Raises FinishError if the carriers found are not what the kernel is said to have."""
     calls = 0
     for carrier, instruction in CARRIERS.items():
@@ -46,6 +68,8 @@ def finish(text: str, level: dict, expect_mmla: bool) -> Finished:
     text = re.sub(r'"tune-cpu"="[^"]*"', f'"tune-cpu"="{level["tune"]}"', text)
     text = re.sub(r'target triple = "[^"]*"', f'target triple = "{level["triple"]}"', text)
     text = re.sub(r"([@$])halide_", rf"\1{SYMBOL_PREFIX}halide_", text)
+    if unroll > 1:
+        text = unroll_reduction(text, unroll)
     return Finished(text, calls)
 
 
@@ -53,8 +77,9 @@ def check_assembly(assembly: str, finished: Finished) -> None:
     """Raises FinishError unless the assembly multiplies with exactly the smmla of the IR and no other integer product."""
     if finished.mmla_calls == 0:
         return
+    # Unrolling copies every call the same number of times, and once more for a remainder.
     smmla = len(re.findall(r"^\s*smmla\s", assembly, re.MULTILINE))
-    if smmla != finished.mmla_calls:
+    if smmla == 0 or smmla % finished.mmla_calls:
         raise FinishError(f"{finished.mmla_calls} smmla in the IR, {smmla} in the assembly")
     # Products of bytes only: addresses are multiplied too, and by wider forms.
     other = re.search(r"^\s*(udot|sdot|ummla|usmmla)\s|^\s*([us]ml[al]l2?)\s+v\d+\.8h", assembly, re.MULTILINE)

@@ -51,17 +51,17 @@ class GemmF16 : public Generator<GemmF16> {
         steps = RDom(0, chunk_size / chains);
         Expr at = u + chains * steps + chunk_size * block;
         steps.where(chains * steps + chunk_size * block < extent);
-        partial(ni, mi, u, block, no, mo) = cast(arithmetic, 0);
-        partial(ni, mi, u, block, no, mo) += lhs_tile(mi, at, mo) * rhs_tile(ni, at, no);
+        acc(ni, mi, u, block, no, mo) = cast(arithmetic, 0);
+        acc(ni, mi, u, block, no, mo) += lhs_tile(mi, at, mo) * rhs_tile(ni, at, no);
 
         blocks = RDom(0, (extent + chunk_size - 1) / chunk_size);
-        acc(ni, mi, no, mo) = 0.0f;
-        Expr sum = f32(partial(ni, mi, 0, blocks, no, mo));
+        total(ni, mi, no, mo) = 0.0f;
+        Expr sum = f32(acc(ni, mi, 0, blocks, no, mo));
         for (int split = 1; split < k_split; split++)
-            sum += f32(partial(ni, mi, split, blocks, no, mo));
-        acc(ni, mi, no, mo) += sum;
+            sum += f32(acc(ni, mi, split, blocks, no, mo));
+        total(ni, mi, no, mo) += sum;
         y_(n, m) =
-            cast(y_.type(), activate(activation, acc(n % tile_n, m % tile_m, n / tile_n, m / tile_m) + bias_(n)));
+            cast(y_.type(), activate(activation, total(n % tile_n, m % tile_m, n / tile_n, m / tile_m) + bias_(n)));
     }
 
     void schedule() {
@@ -76,12 +76,12 @@ class GemmF16 : public Generator<GemmF16> {
             .unroll(cell)
             .unroll(mi);
         for (int stage = 0; stage < 2; stage++) {
-            Stage s = stage ? Stage(acc.update()) : Stage(acc);
+            Stage s = stage ? Stage(total.update()) : Stage(total);
             if (stage) s.reorder(ni, mi, blocks.x);
             s.vectorize(ni, lanes).unroll(ni).unroll(mi);
         }
-        acc.compute_at(out, mo).store_in(MemoryType::Stack).bound_extent(ni, tile_n).bound_extent(mi, tile_m);
-        partial.compute_at(acc, blocks.x)
+        total.compute_at(out, mo).store_in(MemoryType::Stack).bound_extent(ni, tile_n).bound_extent(mi, tile_m);
+        acc.compute_at(total, blocks.x)
             .store_in(MemoryType::Register)
             .bound_extent(ni, tile_n)
             .bound_extent(mi, tile_m)
@@ -90,8 +90,8 @@ class GemmF16 : public Generator<GemmF16> {
             .unroll(ni)
             .unroll(mi)
             .unroll(u);
-        partial.update().reorder(ni, mi, u, steps.x).vectorize(ni, lanes).unroll(ni).unroll(mi).unroll(u);
-        lhs_tile.compute_at(partial, steps.x)
+        acc.update().reorder(ni, mi, u, steps.x).vectorize(ni, lanes).unroll(ni).unroll(mi).unroll(u);
+        lhs_tile.compute_at(acc, steps.x)
             .store_in(MemoryType::Register)
             .bound_extent(mi, tile_m)
             .bound_extent(k, k_split)
@@ -100,7 +100,7 @@ class GemmF16 : public Generator<GemmF16> {
             lhs_tile.vectorize(mi);
         else
             lhs_tile.unroll(mi);
-        rhs_tile.compute_at(partial, steps.x)
+        rhs_tile.compute_at(acc, steps.x)
             .store_in(MemoryType::Register)
             .bound_extent(ni, tile_n)
             .bound_extent(k, k_split)
@@ -124,7 +124,7 @@ class GemmF16 : public Generator<GemmF16> {
 
     Var m{"m"}, n{"n"}, k{"k"}, u{"u"}, mi{"mi"}, ni{"ni"}, mo{"mo"}, no{"no"}, block{"block"};
     RDom steps, blocks;
-    Func lhs_tile{"lhs_tile"}, rhs_tile{"rhs_tile"}, partial{"partial"}, acc{"acc"};
+    Func lhs_tile{"lhs_tile"}, rhs_tile{"rhs_tile"}, acc{"acc"}, total{"total"};
 };
 
 }  // namespace

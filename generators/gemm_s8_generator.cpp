@@ -28,10 +28,10 @@ class GemmS8 : public Generator<GemmS8> {
     GeneratorParam<int> k_block{"k_block", 4};
     GeneratorParam<int> cell_m{"cell_m", 1};
     GeneratorParam<int> cell_n{"cell_n", 4};
-    GeneratorParam<int> k_split{
-        "k_split", 1};  // independent accumulators per output, for tiles too small to hide the latency of one
-    GeneratorParam<int> block_m{"block_m",
-                                32};  // tiles of rows that run over one column panel before the next one is fetched
+    // Independent accumulators per output, for tiles too small to hide the latency of one.
+    GeneratorParam<int> k_split{"k_split", 1};
+    // Tiles of rows that run over one column panel before the next one is fetched.
+    GeneratorParam<int> block_m{"block_m", 32};
     GeneratorParam<Type> lhs_type{"lhs_type", Int(8)};
     GeneratorParam<Type> out_type{"out_type", Float(32)};
     GeneratorParam<Activation> activation{"activation", Activation::kNone, activation_names()};
@@ -113,8 +113,8 @@ class GemmS8 : public Generator<GemmS8> {
             .bound_extent(ko, k_split)
             .fuse(k, i, f)
             .fuse(f, m2, t)
-            .vectorize(t)
-            .unroll(ko);
+            .fuse(t, ko, t)
+            .vectorize(t);
         rhs_cells.compute_at(acc, r.y)
             .store_in(MemoryType::Register)
             .bound_extent(n2, cells_n)

@@ -22,7 +22,8 @@ class Quantize : public Generator<Quantize> {
   public:
     GeneratorParam<int> tile{"tile", 8};
     GeneratorParam<int> k_block{"k_block", 4};
-    GeneratorParam<int> vector{"vector", 16};  // elements of a row that are quantized at once; a multiple of k_block
+    // Elements of a row that are quantized at once; a multiple of k_block.
+    GeneratorParam<int> vector{"vector", 16};
     GeneratorParam<Type> x_type{"x_type", Float(32)};
     GeneratorParam<Type> panel_type{"panel_type", Int(8)};
     GeneratorParam<bool> weights{"weights", false};
@@ -51,9 +52,12 @@ class Quantize : public Generator<Quantize> {
         Expr absmax = reinterpret<float>(magnitude(r));
         step(r) = weights ? absmax / 127.0f : 127.0f / absmax;
 
+        // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits of the sum: one operation where
+        // rounding and converting take two. Activations cannot exceed 127; their low byte is the result.
+        const float kRounder = 0x1.8p+23f;
         auto quantized = [&](const Expr& at) {
-            Expr rounded = i32(round(weights ? x32(at, r) / step(r) : x32(at, r) * step(r)));
-            return cast<int8_t>(weights ? clamp(rounded, -128, 127) : rounded);
+            Expr bits = reinterpret<int32_t>((weights ? x32(at, r) / step(r) : x32(at, r) * step(r)) + kRounder);
+            return cast<int8_t>(weights ? clamp(bits - reinterpret<int32_t>(Expr(kRounder)), -128, 127) : bits);
         };
         level(k, r) = quantized(k);
 
@@ -83,8 +87,8 @@ class Quantize : public Generator<Quantize> {
         out.split(ko, kv, ki, blocks, TailStrategy::RoundUp)
             .reorder(k_in, row, ki, kv, ro)
             .fuse(k_in, row, v)
+            .fuse(v, ki, v)
             .vectorize(v)
-            .unroll(ki)
             .parallel(ro);
         level.compute_at(out, kv)
             .store_in(MemoryType::Register)

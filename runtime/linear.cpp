@@ -59,6 +59,9 @@ Families families_of(Precision precision) {
     return {KernelFamily::kGemmF16, KernelFamily::kPackRowsF16, KernelFamily::kPackWeightsF16};
 }
 
+// Halide counts the elements of a buffer in an int32.
+constexpr std::int64_t kMaxElements = 2147483647;
+
 Status invalid(std::string message) {
     return Status(StatusCode::kInvalidArgument, std::move(message));
 }
@@ -72,6 +75,10 @@ Status check_matrix(const char* what, const View& view) {
     if (view.row_stride < view.columns || view.row_stride > kMaxExtent) {
         return invalid(
             fmt::format("{}: row stride {}; expected {} to {}", what, view.row_stride, view.columns, kMaxExtent));
+    }
+    if (view.rows > kMaxElements / view.row_stride) {
+        return invalid(fmt::format("{}: {} rows of {} elements; expected at most {} elements in all", what, view.rows, view.row_stride,
+                                   kMaxElements));
     }
     if (view.rows > 0 && !view.data) return invalid(fmt::format("{}: no data", what));
     return {};
@@ -188,6 +195,9 @@ Status Linear::State::pack_weights(const MatrixView& weights, IsaSet isas) {
         return Status(StatusCode::kUnsupported,
                       fmt::format("no kernel packs weights of type {}", name_of(weights.type)));
 
+    if (padded_n() > kMaxElements / padded_k()) {
+        return invalid(fmt::format("weights: [{}, {}]; expected at most {} elements in all", n, k, kMaxElements));
+    }
     const auto elements = static_cast<std::size_t>(padded_n() * padded_k());
     const std::size_t column_bytes = static_cast<std::size_t>(padded_n()) * sizeof(float);
     const std::size_t panel_bytes = elements * static_cast<std::size_t>(size_of(pack->info.panel));
@@ -316,6 +326,9 @@ Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& w
     }
     if (x.rows == 0) return {};
     const TileKernels& tile = state.tile_for(x.rows);
+    if (round_up(x.rows, tile.tile_m) > kMaxElements / state.padded_k()) {
+        return invalid(fmt::format("x: [{}, {}]; expected at most {} elements in all", x.rows, x.columns, kMaxElements));
+    }
     AlignedBuffer& memory = workspace.state_->memory;
     return state.precision == Precision::kInt8 ? state.run_int8(tile, *in, *out, x, y, memory)
                                                : state.run_fp16(tile, *in, *out, x, y, memory);
