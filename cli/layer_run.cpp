@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 #include <fp16.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <random>
 #include <span>
 #include <vector>
@@ -153,7 +155,7 @@ void check(const PlannedLayer& planned, const Parameters& parameters, const std:
             const Bounded expected = planned.precision == Precision::kInt8
                                          ? int8_output(row.quantized, channel, epilogue)
                                          : fp16_output(row.x, w, epilogue, f16_arithmetic);
-            if (!run.mismatch && !(std::fabs(found - expected.value) <= expected.tolerance)) {
+            if (!run.mismatch && !is_within(found, expected)) {
                 run.mismatch = fmt::format("row {}, column {}: {:.9g}; expected {:.9g} within {:.2g}", row.m, n, found,
                                            expected.value, expected.tolerance);
             }
@@ -165,8 +167,19 @@ void check(const PlannedLayer& planned, const Parameters& parameters, const std:
 
 }  // namespace
 
+Status check_memory(const Layer& layer) {
+    const double m = static_cast<double>(layer.m), k = static_cast<double>(layer.k), n = static_cast<double>(layer.n);
+    const double needed = sizeof(float) * (n * k + m * k + m * n);
+    const double present =
+        static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+    if (needed <= present) return {};
+    return {StatusCode::kOutOfMemory,
+            fmt::format("M = {}, K = {} and N = {} need {:.1f} GB of memory; this machine has {:.1f} GB", layer.m,
+                        layer.k, layer.n, needed * 1e-9, present * 1e-9)};
+}
+
 Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tensors, IsaSet isas,
-                           std::int64_t check_rows) {
+                           std::int64_t check_rows) try {
     const Layer& layer = planned.layer;
     const Parameters parameters = parameters_of(layer, tensors);
     Result<Linear> linear = Linear::pack({parameters.data(), parameters.type, layer.n, layer.k, layer.k},
@@ -188,6 +201,8 @@ Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tens
     run.seconds = median_seconds(linear.value(), x_view, y_view, workspace);
     if (check_rows > 0) check(planned, parameters, spread_rows(layer, x, y, check_rows), run);
     return run;
+} catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "not enough memory to run it");
 }
 
 }  // namespace octile::cli

@@ -30,6 +30,10 @@ struct LayerRun {
     std::optional<std::string> mismatch;
 };
 
+// kOutOfMemory if this machine could never hold the layer's matrices. Linux grants memory that is not there and ends
+// the process that uses it: better refused in words, and before another layer has run for an hour.
+Status check_memory(const Layer& layer);
+
 // `check_rows`: how many of the m rows to check at most, spread evenly.
 Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tensors, IsaSet isas,
                            std::int64_t check_rows);

@@ -26,9 +26,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
         command += " " + used->get_name();
     while (!message.empty() && message.back() == '\n')
         message.pop_back();
-    for (char& c : message) {
-        if (c == '\n') c = ' ';
-    }
+    // What the user typed may hold anything, and CLI11 repeats it as it is.
+    if (!internal::is_printable(message)) message = internal::quote(message);
     return fmt::format("{} (see {} --help)", message, command);
 }
 

@@ -7,8 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <system_error>
+
+#include "inputs/messages.h"
 
 namespace octile::cli {
 namespace {
@@ -37,13 +40,20 @@ int write_and_close(const fs::path& path, std::string_view data) {
 
 }  // namespace
 
+void write_words(std::string_view text) {
+    (void)write_all(stderr, text);  // not fmt::print, which throws
+}
+
 int fail(int exit_code, std::string_view message) {
-    fmt::print(stderr, "octile: {}\n", message);
+    // Has room of its own for a short message, such as that memory ran out.
+    fmt::memory_buffer line;
+    fmt::format_to(std::back_inserter(line), "octile: {}\n", message);
+    write_words({line.data(), line.size()});
     return exit_code;
 }
 
 void note(std::string_view message) {
-    fmt::print(stderr, "octile: note: {}\n", message);
+    write_words(fmt::format("octile: note: {}\n", message));
 }
 
 Status write_stdout(std::string_view data) {
@@ -56,7 +66,7 @@ Status write_file(const fs::path& path, std::string_view data) {
     const fs::file_status old = fs::status(path, ignored);
     if (fs::exists(old) && !fs::is_regular_file(old)) {
         const int error = write_and_close(path, data);
-        return error == 0 ? Status() : io_error(path.native(), error);
+        return error == 0 ? Status() : io_error(display(path), error);
     }
     // Through a symbolic link, so that the link stays one.
     fs::path target = fs::canonical(path, ignored);
@@ -64,13 +74,13 @@ Status write_file(const fs::path& path, std::string_view data) {
     const fs::path temporary = fmt::format("{}.{}.tmp", target.native(), ::getpid());
     if (const int error = write_and_close(temporary, data); error != 0) {
         fs::remove(temporary, ignored);
-        return io_error(path.native(), error);
+        return io_error(display(path), error);
     }
     if (fs::exists(old)) fs::permissions(temporary, old.permissions(), ignored);
     if (std::rename(temporary.c_str(), target.c_str()) != 0) {
         const int error = errno;
         fs::remove(temporary, ignored);
-        return io_error(path.native(), error);
+        return io_error(display(path), error);
     }
     return {};
 }

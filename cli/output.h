@@ -8,6 +8,10 @@
 
 namespace octile::cli {
 
+// Writes to stderr. Best effort: where stderr is closed or full there is nobody to tell, and the exit code says it all
+// the same.
+void write_words(std::string_view text);
+
 // Prints "octile: <message>" to stderr and returns the exit code, for `exit_code = fail(...)`.
 int fail(int exit_code, std::string_view message);
 

@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/plan_options.h"
 #include "cli/plan_output.h"
+#include "inputs/messages.h"
 #include "inputs/read_model.h"
 #include "inputs/text_file.h"
 #include "planner/plan_json.h"
@@ -31,8 +32,8 @@ bool report_changes(const std::vector<Plan>& before, const std::vector<Plan>& af
     std::size_t changes = 0;
     const auto report = [&](const Plan& plan, std::string_view what) {
         ++changes;
-        fmt::print(stderr, "octile: changed: {}{}{}\n", after.size() > 1 ? plan.model : "",
-                   after.size() > 1 ? ": " : "", what);
+        write_words(fmt::format("octile: changed: {}{}{}\n", after.size() > 1 ? plan.model : "",
+                                after.size() > 1 ? ": " : "", what));
     };
     for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i) {
         if (i >= before.size()) {
@@ -57,7 +58,8 @@ int run_plan(const Arguments& arguments) {
         const Result<std::string> text = read_text_file(arguments.compare);
         if (!text.ok()) return fail(kExitError, text.status().message());
         Result<std::vector<Plan>> plans = plans_from_json(text.value());
-        if (!plans.ok()) return fail(kExitError, fmt::format("{}: {}", arguments.compare, plans.status().message()));
+        if (!plans.ok())
+            return fail(kExitError, fmt::format("{}: {}", display(arguments.compare), plans.status().message()));
         before = std::move(plans).value();
     }
 
@@ -71,7 +73,7 @@ int run_plan(const Arguments& arguments) {
             return fail(usage ? kExitUsage : kExitError, model.status().message());
         }
         Result<Plan> plan = make_plan(model.value(), options.value(), &notes.emplace_back());
-        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", file, plan.status().message()));
+        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
         plans.push_back(std::move(plan).value());
     }
     report_notes(notes);
@@ -82,7 +84,7 @@ int run_plan(const Arguments& arguments) {
     if (!written.ok()) return fail(kExitError, written.message());
 
     if (arguments.compare.empty()) return kExitOk;
-    const bool changed = report_changes(before, plans, arguments.compare);
+    const bool changed = report_changes(before, plans, display(arguments.compare));
     return changed && arguments.fail_on_change ? kExitPlanChanged : kExitOk;
 }
 

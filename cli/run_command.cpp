@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "inputs/linear_tensors.h"
+#include "inputs/messages.h"
 #include "inputs/read_model.h"
 #include "octile/parallel.h"
 
@@ -44,7 +45,7 @@ Result<Network> load(const std::filesystem::path& path, const PlanArguments& arg
     Result<Model> model = read_model(path, {.tokens = arguments.tokens, .skip = {}});
     if (!model.ok()) return model.status();
     network.model = std::move(model).value();
-    if (path.extension() != ".safetensors") return network;
+    if (!is_weights_file(path)) return network;
 
     Result<SafetensorsFile> file = SafetensorsFile::open(path);
     if (!file.ok()) return file.status();
@@ -73,6 +74,10 @@ double operations(const Layer& layer) {
     return 2.0 * static_cast<double>(layer.m) * static_cast<double>(layer.k) * static_cast<double>(layer.n);
 }
 
+Status of_layer(const Layer& layer, const Status& status) {
+    return {status.code(), fmt::format("{}: {}", layer.name, status.message())};
+}
+
 Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, bool verify_all) {
     NetworkRun result{.plan = std::move(plan),
                       .layers = {},
@@ -80,7 +85,9 @@ Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, b
                       .real_weights = network.file.has_value()};
     double total = 0, done = 0;
     for (const PlannedLayer& planned : result.plan.layers) {
-        if (planned.layer.op == Op::kLinear) total += operations(planned.layer);
+        if (planned.layer.op != Op::kLinear) continue;
+        if (Status status = check_memory(planned.layer); !status.ok()) return of_layer(planned.layer, status);
+        total += operations(planned.layer);
     }
     Progress progress("running", total);
     for (const PlannedLayer& planned : result.plan.layers) {
@@ -89,8 +96,7 @@ Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, b
         const auto tensors = network.tensors.find(planned.layer.name);
         Result<LayerRun> run = run_layer(planned, tensors == network.tensors.end() ? LayerTensors{} : tensors->second,
                                          isas, verify_all ? planned.layer.m : kSampledRows);
-        if (!run.ok())
-            return Status(run.status().code(), fmt::format("{}: {}", planned.layer.name, run.status().message()));
+        if (!run.ok()) return of_layer(planned.layer, run.status());
         result.layers.push_back({&planned, std::move(run).value()});
         done += operations(planned.layer);
     }
@@ -223,15 +229,15 @@ int run_run(const Arguments& arguments) {
             return fail(usage ? kExitUsage : kExitError, network.status().message());
         }
         Result<Plan> plan = make_plan(network->model, options.value(), &notes.emplace_back());
-        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", file, plan.status().message()));
+        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
         const Result<NetworkRun> run =
             run_network(network.value(), std::move(plan).value(), isas.value(), arguments.verify_all);
-        if (!run.ok()) return fail(kExitError, fmt::format("{}: {}", file, run.status().message()));
+        if (!run.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), run.status().message()));
         for (const auto& [planned, layer] : run->layers) {
             if (!layer.mismatch) continue;
             verified = false;
             fail(kExitNotVerified,
-                 fmt::format("{}: {}: {}: {}", file, planned->layer.name, layer.kernel, *layer.mismatch));
+                 fmt::format("{}: {}: {}: {}", display(file), planned->layer.name, layer.kernel, *layer.mismatch));
         }
         if (arguments.format == "json") {
             documents.push_back(json_of(run.value()));

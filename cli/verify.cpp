@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace octile::cli {
 namespace {
@@ -80,6 +81,14 @@ Quantized quantize_channel(std::span<const float> w) {
     for (const float value : w)
         quantized.values.push_back(static_cast<double>(std::clamp(std::nearbyint(value / scale), -128.0f, 127.0f)));
     return quantized;
+}
+
+bool is_within(double found, const Bounded& expected) {
+    if (std::isinf(found)) {
+        constexpr double kLargestF32 = std::numeric_limits<float>::max();
+        return std::copysign(1.0, found) * expected.value + expected.tolerance > kLargestF32;
+    }
+    return std::fabs(found - expected.value) <= expected.tolerance;  // false for NaN
 }
 
 Bounded int8_output(const Quantized& x, const Quantized& w, const Epilogue& epilogue) {

@@ -31,6 +31,9 @@ struct Bounded {
     double tolerance;  // the most that roundings can add up to
 };
 
+// Whether a kernel's result is what is expected. Beyond the largest f32 that is an infinity.
+bool is_within(double found, const Bounded& expected);
+
 // The INT8 arithmetic, with the integers multiplied exactly.
 Bounded int8_output(const Quantized& x, const Quantized& w, const Epilogue& epilogue);
 

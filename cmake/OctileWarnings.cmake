@@ -1,6 +1,8 @@
 # octile_warnings: what our own targets compile with, linked PRIVATE so that no consumer inherits it.
 add_library(octile_warnings INTERFACE)
 target_compile_options(octile_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
+# Messages of failed checks name files from the root of the tree; no path of the build machine enters the archive.
+target_compile_options(octile_warnings INTERFACE -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(OCTILE_WERROR)
     target_compile_options(octile_warnings INTERFACE -Werror)
 endif()

@@ -10,9 +10,10 @@
 
 namespace octile {
 
-// The path as it is, for the front of a one-line message; quoted and escaped when it could not go to a terminal so.
+// The path as it is, for the front of a one-line message; in quotes when it is empty or could not go to a terminal so.
 inline std::string display(const std::filesystem::path& path) {
-    return internal::is_printable(path.native()) ? path.native() : internal::quote(path.native());
+    const bool plain = !path.empty() && internal::is_printable(path.native());
+    return plain ? path.native() : internal::quote(path.native());
 }
 
 inline Status parse_error(std::string message) {

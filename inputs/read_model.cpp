@@ -46,6 +46,12 @@ bool looks_like_safetensors(const std::filesystem::path& path) {
     return start[8] == '{' && header_bytes <= size - sizeof(header_bytes);
 }
 
+// kUnknown: some other text, which tells by its first character.
+Format format_of(const std::filesystem::path& path) {
+    const Format format = format_by_extension(path);
+    return format == Format::kUnknown && looks_like_safetensors(path) ? Format::kSafetensors : format;
+}
+
 Result<Model> read_weights(const std::filesystem::path& path, const ReadOptions& options) {
     Result<SafetensorsFile> file = SafetensorsFile::open(path);
     if (!file.ok()) return file.status();
@@ -86,14 +92,17 @@ Result<Model> read_list(const std::filesystem::path& path, const ReadOptions& op
 
 }  // namespace
 
+bool is_weights_file(const std::filesystem::path& path) {
+    return format_of(path) == Format::kSafetensors;
+}
+
 Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& options) {
     try {
         if (options.tokens && (*options.tokens < 1 || *options.tokens > max_of("m"))) {
             return Status(StatusCode::kInvalidArgument,
                           "--tokens: " + wrong_extent("m", std::to_string(*options.tokens)));
         }
-        Format format = format_by_extension(path);
-        if (format == Format::kUnknown && looks_like_safetensors(path)) format = Format::kSafetensors;
+        const Format format = format_of(path);
         return format == Format::kSafetensors ? read_weights(path, options) : read_list(path, options, format);
     } catch (const std::bad_alloc&) {
         return Status(StatusCode::kOutOfMemory, display(path) + ": not enough memory to read it");

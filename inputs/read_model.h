@@ -18,6 +18,9 @@ struct ReadOptions {
     std::string skip;
 };
 
+// Whether read_model() takes the file for weights (safetensors).
+bool is_weights_file(const std::filesystem::path& path);
+
 // The format follows the extension: .csv, .json or .safetensors in any case. Under another name the content tells: a
 // JSON layer list begins with '{', a safetensors file with a length and then '{', and other text is CSV.
 //

@@ -1,0 +1,29 @@
+// The peer: oneDNN's u8 x s8 matmul on weights in the layout of its own choice, packed beforehand.
+#pragma once
+
+#include <string>
+
+#include "bench/cell.h"
+#include "bench/problem.h"
+
+namespace octile::bench {
+
+enum class OneDnnIsa {
+    kVnni,  // at most AVX512_CORE_VNNI: the same instructions as ours
+    kAll,   // whatever the CPU has, AMX included
+};
+
+// What y is. kS32 is the bare product; kF32 has one scale per column, as our epilogue does.
+enum class OneDnnOutput { kS32, kF32 };
+
+// Once, before the first onednn_cell(): oneDNN keeps its first choice for the life of the process.
+void configure_onednn(OneDnnIsa isa, int threads);
+
+// "oneDNN 2.6.3, at most AVX512_CORE_VNNI", or what is missing.
+std::string describe_onednn();
+bool has_amx();
+
+// kUnsupported if the benchmark was built without oneDNN.
+Result<Cell> onednn_cell(const Problem& problem, OneDnnOutput output);
+
+}  // namespace octile::bench

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Tests of `octile info`."""
+
+import json
+import re
+
+from octile_test import OctileTest, main
+
+
+class InfoTest(OctileTest):
+    def info(self, **options) -> dict:
+        return json.loads(self.succeed("info", "--json", **options))
+
+    def test_json_and_table_agree(self):
+        info, lines = self.info(), self.succeed("info").splitlines()
+        kernels = sum(level["int8_kernels"] + level["fp16_kernels"] for level in info["levels"])
+        self.assertRegex(lines[0], rf"^octile {re.escape(info['version'])}: {kernels} kernels, {info['threads']} threads?$")
+        yes = {True: "yes", False: "no"}
+        self.assertEqual([line.split() for line in lines[2:-1]],
+                         [[level["name"], yes[level["supported"]], yes[level["usable"]], str(level["int8_kernels"]), str(level["fp16_kernels"])]
+                          for level in info["levels"]])
+        self.assertEqual(lines[-1], f"INT8 layers run at level {info['int8_level']}, FP16 layers at level {info['fp16_level']}")
+        self.assertEqual(self.succeed("--version"), f"octile {info['version']}\n")
+
+    def test_octile_isa_limits_the_level(self):
+        levels = self.info()["levels"]
+        self.assertTrue(levels)
+        supported = [level["name"] for level in levels if level["supported"]]
+        for level in supported:
+            with self.subTest(level=level):
+                limited = self.info(env={"OCTILE_ISA": level})
+                usable = [found["name"] for found in limited["levels"] if found["usable"]]
+                self.assertEqual(usable, supported[: supported.index(level) + 1])
+                self.assertEqual([found["supported"] for found in limited["levels"]], [found["supported"] for found in levels])
+                self.assertIn(limited["int8_level"], usable)
+                self.assertIn(limited["fp16_level"], usable)
+        self.assertEqual(self.info(env={"OCTILE_ISA": ""}), self.info())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""finish_ir.py: carriers are counted on both sides, and what is not understood is an error."""
+
+import json
+import pathlib
+import sys
+import unittest
+
+GENERATORS = pathlib.Path(__file__).resolve().parents[2] / "generators"
+sys.path.insert(0, str(GENERATORS))
+
+import finish_ir  # noqa: E402
+
+LEVEL = {"halide": "arm-64-linux", "triple": "aarch64-linux-gnu", "cpu": "generic", "tune": "neoverse-v1", "features": "+neon,+i8mm"}
+
+UDOT, SMMLA = "llvm.aarch64.neon.udot.v4i32.v16i8", "llvm.aarch64.neon.smmla.v4i32.v16i8"
+DECLARATION = f"declare <4 x i32> @{UDOT}(<4 x i32>, <16 x i8>, <16 x i8>)\n"
+ATTRIBUTES = 'attributes #0 = { nounwind "target-cpu"="cortex-a72" "target-features"="+neon,+dotprod,+sve2" "tune-cpu"="cortex-a72" }\n'
+
+
+def ir(calls: int) -> str:
+    body = "".join(f"  %{i} = tail call <4 x i32> @{UDOT}(<4 x i32> %a, <16 x i8> %b, <16 x i8> %c) #5\n" for i in range(calls))
+    return f'target triple = "aarch64--linux-gnu"\ndefine void @kernel() #0 {{\n{body}  ret void\n}}\n{DECLARATION}{ATTRIBUTES}'
+
+
+def assembly(smmla: int, more: str = "") -> str:
+    return "".join("\tsmmla\tv0.4s, v1.16b, v2.16b\n" for _ in range(smmla)) + more
+
+
+class Carriers(unittest.TestCase):
+    def test_every_carrier_is_renamed_and_counted(self):
+        finished = finish_ir.finish(ir(24), LEVEL, expect_mmla=True)
+        self.assertEqual(finished.mmla_calls, 24)
+        self.assertEqual(finished.text.count(f"call <4 x i32> @{SMMLA}("), 24)
+        self.assertIn(f"declare <4 x i32> @{SMMLA}(", finished.text)
+        self.assertNotIn("udot", finished.text)
+
+    def test_a_kernel_without_tiles_has_none(self):
+        finished = finish_ir.finish(ir(0).replace(DECLARATION, ""), LEVEL, expect_mmla=False)
+        self.assertEqual(finished.mmla_calls, 0)
+        self.assertNotIn("smmla", finished.text)
+
+    def test_carriers_that_should_be_there_and_are_not(self):
+        with self.assertRaisesRegex(finish_ir.FinishError, "expected smmla tiles"):
+            finish_ir.finish(ir(0), LEVEL, expect_mmla=True)
+
+    def test_carriers_that_should_not_be_there_and_are(self):
+        with self.assertRaisesRegex(finish_ir.FinishError, "3 udot carriers"):
+            finish_ir.finish(ir(3), LEVEL, expect_mmla=False)
+
+    def test_a_form_without_an_smmla_is_an_error(self):
+        for name in ("llvm.aarch64.neon.udot.v2i32.v8i8", "llvm.aarch64.sve.udot.nxv4i32", "llvm.aarch64.sve.udot.lane.nxv4i32"):
+            text = ir(2) + f"declare <2 x i32> @{name}()\n"
+            with self.assertRaisesRegex(finish_ir.FinishError, f"{name} is left over"):
+                finish_ir.finish(text, LEVEL, expect_mmla=True)
+
+
+class CheckAssembly(unittest.TestCase):
+    def check(self, in_ir: int, text: str) -> None:
+        finish_ir.check_assembly(text, finish_ir.Finished("", in_ir))
+
+    def test_as_many_as_the_ir_or_a_multiple_when_unrolled(self):
+        self.check(24, assembly(24))
+        self.check(24, assembly(72))
+
+    def test_another_number(self):
+        for count in (0, 1, 23, 25, 47):
+            with self.subTest(count), self.assertRaisesRegex(finish_ir.FinishError, f"24 smmla in the IR, {count} in the assembly"):
+                self.check(24, assembly(count))
+
+    def test_any_other_integer_product_is_a_tile_left_unmatched(self):
+        for other in ("udot\tv0.4s, v1.16b, v2.16b", "sdot\tv0.4s, v1.16b, v2.16b", "ummla\tv0.4s, v1.16b, v2.16b",
+                      "usmmla\tv0.4s, v1.16b, v2.16b", "smull\tv0.8h, v1.8b, v2.8b", "smlal2\tv0.8h, v1.16b, v2.16b",
+                      "umull\tv0.8h, v1.8b, v2.8b"):
+            with self.subTest(other), self.assertRaisesRegex(finish_ir.FinishError, "left unmatched"):
+                self.check(24, assembly(24, f"\t{other}\n"))
+
+    def test_products_of_addresses_are_none(self):
+        self.check(24, assembly(24, "\tsmull\tx0, w1, w2\n\tsmull\tv0.2d, v1.2s, v2.2s\n\tmadd\tx0, x1, x2, x3\n"))
+
+    def test_a_kernel_without_tiles_may_multiply_as_it_likes(self):
+        self.check(0, "\tsdot\tv0.4s, v1.16b, v2.16b\n")
+
+
+class Attributes(unittest.TestCase):
+    def test_the_level_replaces_what_halide_set(self):
+        text = finish_ir.finish(ir(1), LEVEL, expect_mmla=True).text
+        self.assertIn('"target-cpu"="generic"', text)
+        self.assertIn('"target-features"="+neon,+i8mm"', text)
+        self.assertIn('"tune-cpu"="neoverse-v1"', text)
+        self.assertIn('target triple = "aarch64-linux-gnu"', text)
+        for old in ("cortex-a72", "sve2", "aarch64--linux-gnu"):
+            self.assertNotIn(old, text)
+
+    def test_every_attribute_group(self):
+        text = finish_ir.finish(ir(1) + ATTRIBUTES.replace("#0", "#1"), LEVEL, expect_mmla=True).text
+        self.assertEqual(text.count('"target-features"="+neon,+i8mm"'), 2)
+
+    def test_every_level_of_the_build_names_what_a_finished_kernel_needs(self):
+        levels = json.loads((GENERATORS / "isa_levels.json").read_text())
+        for name, level in levels.items():
+            if name != "_":
+                self.assertEqual(set(level), {"halide", "triple", "cpu", "tune", "features"}, name)
+
+
+class Symbols(unittest.TestCase):
+    def test_references_to_halide_get_the_prefix(self):
+        text = ("$halide_shared = comdat any\n@halide_global = external global i8\ndeclare i32 @halide_do_par_for(ptr, ptr)\n"
+                "  %1 = call i32 @halide_do_par_for(ptr null, ptr @kernel_par_for)\n")
+        finished = finish_ir.finish(text, LEVEL, expect_mmla=False).text
+        self.assertEqual(finished.count("@octile_halide_do_par_for("), 2)
+        self.assertIn("@octile_halide_global", finished)
+        self.assertIn("$octile_halide_shared", finished)
+        self.assertIn("@kernel_par_for", finished)
+        self.assertNotRegex(finished, r"[@$]halide_")
+
+    def test_a_symbol_that_has_the_prefix_keeps_it(self):
+        once = finish_ir.finish("declare i32 @halide_malloc()\n", LEVEL, expect_mmla=False).text
+        self.assertEqual(finish_ir.finish(once, LEVEL, expect_mmla=False).text, once)
+
+
+class Unrolling(unittest.TestCase):
+    LOOP = ('"2_for_acc.s1.r4$y":\n  %i = add i64 %i0, 1\n  br i1 %done, label %after, label %"2_for_acc.s1.r4$y", !prof !7\n'
+            '"3_for_y.s0.m":\n  br i1 %x, label %"3_for_y.s0.m", label %after\n')
+
+    def test_the_reduction_loop_alone_is_marked(self):
+        text = finish_ir.finish(self.LOOP, LEVEL, expect_mmla=False, unroll=4).text
+        marked = [line for line in text.splitlines() if "!llvm.loop !" in line and "br i1" in line]
+        self.assertEqual(len(marked), 1)
+        self.assertIn('label %"2_for_acc.s1.r4$y"', marked[0])
+        self.assertIn('!"llvm.loop.unroll.count", i32 4', text)
+
+    def test_every_copy_gets_a_mark_of_its_own(self):
+        text = finish_ir.finish(self.LOOP + self.LOOP.replace("r4$y", "r4$y.us"), LEVEL, expect_mmla=False, unroll=2).text
+        self.assertEqual(len({line.split("!llvm.loop ")[1] for line in text.splitlines() if "br i1" in line and "!llvm.loop" in line}), 2)
+
+    def test_one_step_is_left_as_it_is(self):
+        self.assertEqual(finish_ir.finish(self.LOOP, LEVEL, expect_mmla=False, unroll=1).text, self.LOOP)
+
+    def test_no_loop_to_unroll(self):
+        with self.assertRaisesRegex(finish_ir.FinishError, "no reduction loop"):
+            finish_ir.finish(self.LOOP.replace("for_acc", "for_other"), LEVEL, expect_mmla=False, unroll=4)
+
+
+if __name__ == "__main__":
+    unittest.main()

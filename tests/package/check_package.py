@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Tests of the installed tree, each as a consumer would come to it. CTest runs them in the order of CMakeLists.txt beside this file.
+
+Every test works in a folder of its own below --work, which it empties first; the tree under test is --work/prefix.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+EXAMPLE = "examples/linear"
+EXAMPLE_PRINTS = "y[0, 0] = 769, expected 769"
+STRICT = ["-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+
+
+def fail(message: str) -> None:
+    sys.exit(f"check_package: {message}")
+
+
+def run(command: list, **options) -> str:
+    command = [str(word) for word in command]
+    print("+", " ".join(command), flush=True)
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if result.returncode != 0:
+        fail(f"exit code {result.returncode}\n{result.stdout}")
+    return result.stdout
+
+
+def empty(folder: pathlib.Path) -> pathlib.Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+class Package:
+    def __init__(self, arguments):
+        self.__dict__.update(vars(arguments))
+        self.prefix = self.work / "prefix"
+        self.libraries = self.prefix / self.libdir
+
+    def run_example(self, program: pathlib.Path) -> None:
+        output = run([*self.emulator, program])
+        print(output)
+        if EXAMPLE_PRINTS not in output:
+            fail(f"expected {program.name} to print \"{EXAMPLE_PRINTS}\"")
+
+    def build_with_cmake(self, source: pathlib.Path, build: pathlib.Path, *options: str) -> None:
+        toolchain = [f"-DCMAKE_TOOLCHAIN_FILE={self.toolchain}"] if self.toolchain else []
+        run([self.cmake, "-S", source, "-B", build, "-G", self.generator, f"-DCMAKE_CXX_COMPILER={self.cxx}", "-DCMAKE_BUILD_TYPE=Release",
+             *toolchain, *options])
+        run([self.cmake, "--build", build])
+
+    def test_install(self) -> None:
+        """Installs, and moves what was installed: the other tests find a tree that is not where it was meant to be."""
+        staged = empty(self.work / "install") / "staged"
+        run([self.cmake, "--install", self.build, "--prefix", staged])
+        shutil.rmtree(self.prefix, ignore_errors=True)
+        staged.rename(self.prefix)
+        public = {path.name for path in (self.source / "include/octile").iterdir()}
+        installed = {path.name for path in (self.prefix / "include/octile").iterdir()}
+        if installed != public:
+            fail(f"include/octile and the installed headers differ: {sorted(installed ^ public)}")
+        files = [path for path in self.prefix.rglob("*") if path.is_file()]
+        for path in files:
+            for folder in (self.source, self.build):
+                if os.fsencode(f"{folder}/") in path.read_bytes():
+                    fail(f"{path.relative_to(self.prefix)} holds the path {folder}")
+        print("\n".join(sorted(str(path.relative_to(self.prefix)) for path in files)))
+
+    def test_command(self) -> None:
+        print(run([*self.emulator, self.prefix / "bin/octile", "info"]))
+
+    def test_symbols(self) -> None:
+        """No global symbol that another library, another Halide library above all, could have as well."""
+        defined = set()
+        for line in run([self.nm, "--extern-only", "--demangle", self.libraries / "liboctile.a"]).splitlines():
+            if match := re.match(r"[0-9a-f ]{16} (\w) (.*)", line):
+                kind, name = match.groups()
+                if re.match(r"_?halide_", name):
+                    fail(f"{name} would be taken from, or given to, another Halide library")
+                if kind != "U":
+                    defined.add((kind, name))
+        # Templates and inline functions of headers are weak, and the same in every library that has them.
+        shared = re.compile(r".*\b(std|__gnu_cxx|fmt::v\d+|nlohmann::json_abi_v\w+)::|DW\.ref\.")
+        foreign = sorted(name for kind, name in defined if not re.match(r".*\boctile(::|_)", name) and not (kind in "WVu" and shared.match(name)))
+        if foreign:
+            fail(f"{len(foreign)} global symbols without our prefix, e.g.\n" + "\n".join(foreign[:20]))
+        print(f"{len(defined)} global symbols")
+
+    def test_headers(self) -> None:
+        """Every public header compiles by itself, with a strict consumer's warnings."""
+        for header in sorted((self.prefix / "include/octile").glob("*.h")):
+            # -include, because in a main file #pragma once is a warning.
+            run([self.cxx, *STRICT, f"-I{self.prefix / 'include'}", "-include", header, "-fsyntax-only", "-x", "c++", os.devnull])
+
+    def test_find_package(self) -> None:
+        work = empty(self.work / "find_package")
+        shutil.copytree(self.source / EXAMPLE, work / "source")
+        self.build_with_cmake(work / "source", work / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_CXX_FLAGS={' '.join(STRICT[1:])}")
+        self.run_example(work / "build/linear")
+
+    def test_pkg_config(self) -> None:
+        work = empty(self.work / "pkg_config")
+        environment = os.environ | {"PKG_CONFIG_LIBDIR": str(self.libraries / "pkgconfig")}
+        flags = run(["pkg-config", "--cflags", "--libs", "--static", "octile"], env=environment).split()
+        run([self.cxx, *STRICT, self.source / EXAMPLE / "linear.cpp", *flags, "-o", work / "linear"])
+        self.run_example(work / "linear")
+
+    def test_add_subdirectory(self) -> None:
+        """The other way to use Octile: its sources inside a consumer's build."""
+        build = empty(self.work / "add_subdirectory")
+        self.build_with_cmake(self.source / "tests/package/add_subdirectory", build, f"-DOCTILE_SOURCE_DIR={self.source}",
+                              f"-DPython3_EXECUTABLE={sys.executable}", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
+        if "-Werror" in (build / "compile_commands.json").read_text():
+            fail("a consumer's build treats our warnings as errors")
+        self.run_example(build / "consumer")
+
+
+def main() -> None:
+    tests = {name.removeprefix("test_"): method for name, method in vars(Package).items() if name.startswith("test_")}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("--source", "--build", "--work"):
+        parser.add_argument(name, type=pathlib.Path, required=True)
+    for name in ("--libdir", "--cmake", "--generator", "--cxx", "--nm"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--toolchain", default="", help="CMake toolchain file of a cross build")
+    parser.add_argument("--emulator", type=shlex.split, default=[], help="command that runs a program of the target")
+    parser.add_argument("test", choices=tests)
+    arguments = parser.parse_args()
+    tests[arguments.test](Package(arguments))
+
+
+if __name__ == "__main__":
+    main()
