@@ -12,6 +12,8 @@
 namespace octile::bench {
 namespace {
 
+const halide_type_t kInt32(halide_type_int, 32);
+
 bool is_gemm(KernelFamily family) {
     return family == KernelFamily::kGemmS8 || family == KernelFamily::kGemmF16;
 }
@@ -31,7 +33,8 @@ AlignedBuffer allocate(std::int64_t bytes) {
     return buffer;
 }
 
-// What a packing kernel writes: the panel and, for int8, the scales and offsets of its rows, all padded to the tile.
+// What a packing kernel writes: the panel and, for int8, the scale, magnitude and offset of each row, all padded to the
+// tile.
 class Packed {
   public:
     Packed(const Problem& problem, const KernelInfo& pack)
@@ -42,6 +45,7 @@ class Packed {
         tile_ = tile;
         panel_ = allocate(count_ * tile * padded_k_ * size_of(pack.panel));
         scale_ = allocate(count_ * tile * static_cast<std::int64_t>(sizeof(float)));
+        magnitude_ = allocate(count_ * tile * static_cast<std::int64_t>(sizeof(std::int32_t)));
         offset_ = allocate(count_ * tile * static_cast<std::int64_t>(sizeof(std::int32_t)));
     }
 
@@ -49,11 +53,12 @@ class Packed {
         const MatrixView source = problem.matrix(side_, info_.input);
         HalideBuffer x(source.data, halide_type_of(source.type), {source.columns, source.rows});
         HalideBuffer target = panel(), scales = scale(), offsets = offset();
+        HalideBuffer magnitudes(magnitude_.data(), kInt32, {tile_ * count_});
         switch (info_.family) {
             case KernelFamily::kQuantizeRows:
-                return call_kernel(kernel, {&x, &target, &scales});
+                return call_kernel(kernel, {&x, &target, &scales, &magnitudes});
             case KernelFamily::kQuantizeWeights:
-                return call_kernel(kernel, {&x, &target, &scales, &offsets});
+                return call_kernel(kernel, {&x, &target, &scales, &magnitudes, &offsets});
             default:
                 return call_kernel(kernel, {&x, &target});
         }
@@ -71,14 +76,14 @@ class Packed {
         return HalideBuffer(panel_.data(), type, {block, tile_, padded_k_ / block, count_});
     }
     HalideBuffer scale() const { return HalideBuffer(scale_.data(), halide_type_of(DataType::kF32), {tile_ * count_}); }
-    HalideBuffer offset() const { return HalideBuffer(offset_.data(), {halide_type_int, 32, 1}, {tile_ * count_}); }
+    HalideBuffer offset() const { return HalideBuffer(offset_.data(), kInt32, {tile_ * count_}); }
     std::int64_t padded_rows() const { return tile_ * count_; }
 
   private:
     KernelInfo info_;
     Side side_;
     std::int64_t padded_k_, tile_ = 0, count_ = 0;
-    AlignedBuffer panel_, scale_, offset_;
+    AlignedBuffer panel_, scale_, magnitude_, offset_;
 };
 
 // The kernel that packs f32 for one side of a GEMM.

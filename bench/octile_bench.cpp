@@ -3,11 +3,12 @@
 //   octile_bench [--shape=MxKxN]... [--threads=N] [--rounds=N] [--sample-ms=N]
 //
 // Everything in a row is measured in turns within one process, except oneDNN with AMX: oneDNN chooses its instructions
-// once per process, so that column comes from a child that runs before the table does. OCTILE_ISA limits Octile's side.
+// once per process, so that column comes from a child that runs before the table does. OCTILE_ISA limits both sides.
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -69,7 +70,7 @@ class Progress {
         done_ += cost;
         if (!shown_) return;
         const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-        fmt::print(stderr, "\r\033[K{}, about {:.0f} s left", what, seconds / done_ * (cost_ - done_));
+        fmt::print(stderr, "\r\033[K{}, about {:.0f} s left", what, seconds / done_ * std::max(0.0, cost_ - done_));
         std::fflush(stderr);
     }
     void clear() const {
@@ -255,7 +256,7 @@ Status print_table(const Settings& settings) {
     const std::vector<std::string> amx = amx_figures(settings);
     const int threads = settings.sampling.threads;
     set_threads(threads);
-    configure_onednn(OneDnnIsa::kVnni, threads);
+    configure_onednn(isas->has(Isa::kAvx512vnni) ? OneDnnIsa::kVnni : OneDnnIsa::kAvx2, threads);
     const std::vector<Shape>& shapes = settings.shapes;
     double cost = 0;
     for (const Shape& shape : shapes)

@@ -94,8 +94,9 @@ class Matmul {
 
   private:
     static constexpr float kScale = 0.5f;
-    // Any values do, as integer products take the same time; these differ along rows and columns.
-    static std::uint8_t x_at(std::int64_t i) { return static_cast<std::uint8_t>(i * 37 % 251); }
+    // Any values do, as integer products take the same time; these differ along rows and columns. Seven bits, because
+    // below VNNI oneDNN adds pairs of products in saturating int16.
+    static std::uint8_t x_at(std::int64_t i) { return static_cast<std::uint8_t>(i * 37 % 127); }
     static std::int8_t w_at(std::int64_t i) { return static_cast<std::int8_t>(i * 53 % 255 - 127); }
 
     const Problem& problem_;
@@ -111,6 +112,7 @@ class Matmul {
 void configure_onednn(OneDnnIsa isa, int threads) {
     // Debian's library runs on GNU OpenMP, whose own variable is read too early to be set from here.
     omp_set_num_threads(threads);
+    if (isa == OneDnnIsa::kAvx2) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
     if (isa == OneDnnIsa::kVnni) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni);
 }
 

@@ -8,8 +8,10 @@
 
 namespace octile::bench {
 
+// The highest level that oneDNN may use; like is compared with like.
 enum class OneDnnIsa {
-    kVnni,  // at most AVX512_CORE_VNNI: the same instructions as ours
+    kAvx2,
+    kVnni,  // AVX512_CORE_VNNI
     kAll,   // whatever the CPU has, AMX included
 };
 
@@ -19,7 +21,7 @@ enum class OneDnnOutput { kS32, kF32 };
 // Once, before the first onednn_cell(): oneDNN keeps its first choice for the life of the process.
 void configure_onednn(OneDnnIsa isa, int threads);
 
-// "oneDNN 2.6.3, at most AVX512_CORE_VNNI", or what is missing.
+// "oneDNN 2.6.3 on AVX512_CORE_VNNI", or that there is none.
 std::string describe_onednn();
 bool has_amx();
 

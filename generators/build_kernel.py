@@ -55,16 +55,33 @@ def cache_dir() -> pathlib.Path:
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "octile"
 
 
-def content_key(family: str, *parts: str) -> str:
-    """Key over every source that can change the result; `family` leaves the other families' generators out, "" takes them all."""
+GENERATOR_SUFFIX = "_generator.cpp"
+
+
+def read_sources(suffixes: tuple[str, ...]) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(SOURCE_DIR.iterdir()) if path.suffix in suffixes}
+
+
+def digest_of(sources: dict[str, bytes], *parts: str) -> str:
     digest = hashlib.sha256()
-    for path in sorted(SOURCE_DIR.iterdir()):
-        other_family = family and path.name.endswith("_generator.cpp") and path.name != f"{family}_generator.cpp"
-        if path.suffix in (".cpp", ".h", ".py", ".json") and not other_family:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    for part in (*tool_versions(), *parts):
+    for name, text in sources.items():
+        digest.update(name.encode() + b"\0" + text + b"\0")
+    for part in parts:
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:32]
+
+
+def family_digests(sources: dict[str, bytes]) -> dict[str, str]:
+    """For each family, the digest of what its generator is made of: its own file and those that all families share."""
+    families = [name.removesuffix(GENERATOR_SUFFIX) for name in sources if name.endswith(GENERATOR_SUFFIX)]
+    return {family: digest_of({name: text for name, text in sources.items()
+                               if not name.endswith(GENERATOR_SUFFIX) or name == family + GENERATOR_SUFFIX})
+            for family in families}
+
+
+def content_key(*parts: str) -> str:
+    """Key over this program, the levels, the tools' versions, and the parts."""
+    return digest_of(read_sources((".py", ".json")), *tool_versions(), *parts)
 
 
 def through_cache(key: str, outputs: dict[str, pathlib.Path], build) -> None:
@@ -94,22 +111,35 @@ def through_cache(key: str, outputs: dict[str, pathlib.Path], build) -> None:
 
 
 def build_generator(arguments) -> None:
+    """Beside the program goes a file with the digests of the sources it was compiled from: a kernel's key must not be made from sources
+    that have been edited since."""
     halide = halide_root()
-    sources = sorted(str(path) for path in SOURCE_DIR.glob("*.cpp"))
+    sources = read_sources((".cpp", ".h"))
 
     def build(work: pathlib.Path) -> None:
-        run([arguments.cxx, "-std=c++20", "-O1", "-fno-rtti", "-Wall", "-Wextra", "-Werror", *sources, "-isystem", str(halide / "include"),
-             str(halide / "lib64/libHalide_GenGen.a"), f"-L{halide / 'lib64'}", "-lHalide", f"-Wl,-rpath,{halide / 'lib64'}",
-             "-o", str(work / "generators")])
+        for name, text in sources.items():
+            (work / name).write_bytes(text)
+        run([arguments.cxx, "-std=c++20", "-O1", "-fno-rtti", "-Wall", "-Wextra", "-Werror", *sorted(map(str, work.glob("*.cpp"))),
+             "-isystem", str(halide / "include"), str(halide / "lib64/libHalide_GenGen.a"), f"-L{halide / 'lib64'}", "-lHalide",
+             f"-Wl,-rpath,{halide / 'lib64'}", "-o", str(work / "generators")])
+        (work / "generators.json").write_text(json.dumps(family_digests(sources)))
+        for name in sources:
+            (work / name).unlink()
 
     # The program finds libHalide where it was linked, so the key holds the place.
-    through_cache(content_key("", "generator", arguments.cxx, str(halide)), {"generators": arguments.output}, build)
+    through_cache(content_key("generator", arguments.cxx, str(halide), digest_of(sources)),
+                  {"generators": arguments.output, "generators.json": digests_file(arguments.output)}, build)
+
+
+def digests_file(generator: pathlib.Path) -> pathlib.Path:
+    return generator.with_suffix(".json")
 
 
 def clang(level: dict, *options: str) -> None:
-    # The version of clang that comes with ziglang: any clang >= 21 reads this IR, none of Debian 12's does.
+    # The version of clang that comes with ziglang: any clang >= 21 reads this IR, none of Debian 12's does. Without the sinking, constants
+    # of an activation are hoisted in front of the reduction loop and push its accumulators out of the registers.
     run([sys.executable, "-m", "ziglang", "cc", "-target", level["triple"], "-O3", "-ffp-contract=off", "-fPIC", "-g0",
-         "-Wno-override-module", "-Wno-unused-command-line-argument", *options])
+         "-mllvm", "-sink-insts-to-avoid-spills", "-Wno-override-module", "-Wno-unused-command-line-argument", *options])
 
 
 def build_kernel(arguments) -> None:
@@ -133,7 +163,8 @@ def build_kernel(arguments) -> None:
         (work / f"{arguments.name}.ll").unlink()
         finished.unlink()
 
-    key = content_key(arguments.family, "kernel", arguments.name, arguments.isa, str(arguments.mmla), str(arguments.unroll), *generator_arguments)
+    sources = json.loads(digests_file(arguments.generator).read_text())[arguments.family]
+    key = content_key("kernel", sources, arguments.name, arguments.family, arguments.isa, str(arguments.mmla), str(arguments.unroll), *generator_arguments)
     through_cache(key, {"kernel.o": arguments.output, "kernel.s": arguments.output.with_suffix(".s")}, build)
 
 
@@ -145,7 +176,7 @@ def build_runtime(arguments) -> None:
         renames.write_text("".join(f"{n} {finish_ir.SYMBOL_PREFIX}{n}\n" for n in sorted(set(names)) if n.startswith("halide_")))
         run([arguments.objcopy, f"--redefine-syms={renames}", str(work / "halide_runtime.o"), str(work / "runtime.o")])
 
-    through_cache(content_key("runtime", "runtime", arguments.target), {"runtime.o": arguments.output}, build)
+    through_cache(content_key("runtime", arguments.target), {"runtime.o": arguments.output}, build)
 
 
 def main() -> None:

@@ -8,9 +8,10 @@ using namespace Halide;
 
 namespace {
 
-// The page's max and min, with a bound that is not zero and not NaN: NaN in x stays NaN.
-Expr at_least(const Expr& x, float bound) {
-    return max(x, bound);
+// The page's max, with a bound that is neither zero nor NaN: NaN in x stays NaN. Arm's fmax does that in either order;
+// x86's maxps only with x as its second operand, which is how a select is compiled and not how max is.
+Expr at_least(const Target& target, const Expr& x, float bound) {
+    return target.arch == Target::ARM ? max(x, bound) : select(x < bound, bound, x);
 }
 Expr at_most(const Expr& x, float bound) {
     return min(x, bound);
@@ -36,8 +37,8 @@ Expr exp_minus(const Expr& v) {
     return reinterpret<float>(reinterpret<int32_t>(p) + (reinterpret<int32_t>(biased) << 23));
 }
 
-Expr gelu(const Expr& x) {
-    Expr low = at_least(x, -6.0f);
+Expr gelu(const Target& target, const Expr& x) {
+    Expr low = at_least(target, x, -6.0f);
     Expr c = at_most(low, 6.0f);
     Expr v = c * horner(c * c, {0x1.2964d0p-33f, 0x1.69c12ap-28f, -0x1.21ab4cp-19f, 0x1.61e070p-13f, -0x1.e19626p-8f,
                                 0x1.ee0688p-3f});
@@ -46,8 +47,8 @@ Expr gelu(const Expr& x) {
     return low * (w * (0x1.428a30p+0f - u) * w);
 }
 
-Expr silu(const Expr& x) {
-    Expr low = at_least(x, -86.0f);
+Expr silu(const Target& target, const Expr& x) {
+    Expr low = at_least(target, x, -86.0f);
     return low / (1.0f + exp_minus(at_most(low, 86.0f)));
 }
 
@@ -61,16 +62,16 @@ const std::map<std::string, Activation>& activation_names() {
     return names;
 }
 
-Expr activate(Activation activation, const Expr& x) {
+Expr activate(const Target& target, Activation activation, const Expr& x) {
     switch (activation) {
         case Activation::kNone:
             return x;
         case Activation::kRelu:
-            return select(x > 0.0f, x, 0.0f);
+            return strict_float(select(x > 0.0f, x, 0.0f));
         case Activation::kGelu:
-            return gelu(x);
+            return strict_float(gelu(target, x));
         case Activation::kSilu:
-            return silu(x);
+            return strict_float(silu(target, x));
     }
     return x;
 }

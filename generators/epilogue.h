@@ -14,8 +14,7 @@ enum class Activation { kNone, kRelu, kGelu, kSilu };
 // The spellings of GeneratorParam `activation`; the same as octile::name_of(Activation).
 const std::map<std::string, Activation>& activation_names();
 
-// act(x) in binary32, as one fixed sequence of operations without contraction. The kernel must be compiled with
-// Halide's strict_float target feature, otherwise the compiler is free to reorder it.
-Halide::Expr activate(Activation activation, const Halide::Expr& x);
+// act(x) in binary32, as one fixed sequence of operations that the compiler neither reorders nor contracts.
+Halide::Expr activate(const Halide::Target& target, Activation activation, const Halide::Expr& x);
 
 }  // namespace octile::generators

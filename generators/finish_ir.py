@@ -82,6 +82,6 @@ def check_assembly(assembly: str, finished: Finished) -> None:
     if smmla == 0 or smmla % finished.mmla_calls:
         raise FinishError(f"{finished.mmla_calls} smmla in the IR, {smmla} in the assembly")
     # Products of bytes only: addresses are multiplied too, and by wider forms.
-    other = re.search(r"^\s*(udot|sdot|ummla|usmmla)\s|^\s*([us]ml[al]l2?)\s+v\d+\.8h", assembly, re.MULTILINE)
+    other = re.search(r"^\s*(udot|sdot|ummla|usmmla)\s|^\s*([us]m(?:ull|lal|lsl)2?)\s+v\d+\.8h", assembly, re.MULTILINE)
     if other:
         raise FinishError(f"a tile was left unmatched: the assembly holds {other.group(0).strip()}")

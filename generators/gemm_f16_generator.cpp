@@ -60,8 +60,8 @@ class GemmF16 : public Generator<GemmF16> {
         for (int split = 1; split < k_split; split++)
             sum += f32(acc(ni, mi, split, blocks, no, mo));
         total(ni, mi, no, mo) += sum;
-        y_(n, m) =
-            cast(y_.type(), activate(activation, total(n % tile_n, m % tile_m, n / tile_n, m / tile_m) + bias_(n)));
+        y_(n, m) = cast(y_.type(), activate(get_target(), activation,
+                                            total(n % tile_n, m % tile_m, n / tile_n, m / tile_m) + bias_(n)));
     }
 
     void schedule() {
@@ -94,12 +94,13 @@ class GemmF16 : public Generator<GemmF16> {
         lhs_tile.compute_at(acc, steps.x)
             .store_in(MemoryType::Register)
             .bound_extent(mi, tile_m)
-            .bound_extent(k, k_split)
-            .unroll(k);
-        if (lhs_.type() == Float(16))
-            lhs_tile.vectorize(mi);
-        else
-            lhs_tile.unroll(mi);
+            .bound_extent(k, k_split);
+        // By-element products read the lanes of one vector; f32 arithmetic broadcasts each element from memory.
+        if (lhs_.type() == Float(16)) {
+            lhs_tile.fuse(mi, k, v).vectorize(v);
+        } else {
+            lhs_tile.unroll(mi).unroll(k);
+        }
         rhs_tile.compute_at(acc, steps.x)
             .store_in(MemoryType::Register)
             .bound_extent(ni, tile_n)

@@ -64,7 +64,8 @@ class GemmS8 : public Generator<GemmS8> {
         for (int split = 0; split < k_split; split++)
             sum += acc(n % cell_n, m % cell_m, (n % tile_n) / cell_n, (m % tile_m) / cell_m, split, n / tile_n,
                        m / tile_m);
-        y_(n, m) = cast(y_.type(), activate(activation, f32(sum) * (row_scale_(m) * column_scale_(n)) + bias_(n)));
+        y_(n, m) = cast(y_.type(),
+                        activate(get_target(), activation, f32(sum) * (row_scale_(m) * column_scale_(n)) + bias_(n)));
     }
 
     void schedule() {

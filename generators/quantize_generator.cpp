@@ -3,6 +3,7 @@
 // x      [K, R]                                     f32 or f16
 // panel  [k_block, tile, K' / k_block, R' / tile]   `panel_type`; zero beyond K, the last row repeated beyond R
 // scale  [R']                                       f32; NaN or infinite exactly if the row holds a NaN or an infinity
+// magnitude [R']                                    int32, the bits of the row's absmax, at least 1e-8
 // offset [R']                                       int32, weights only: -128 * sum of the row, what the 128 that an
 // unsigned left-hand
 //                                                   side adds to its elements does to a product
@@ -31,6 +32,8 @@ class Quantize : public Generator<Quantize> {
     Input<Buffer<void, 2>> x_{"x"};
     Output<Buffer<void, 4>> panel_{"panel"};
     Output<Buffer<float, 1>> scale_{"scale"};
+    // An output so that the caller provides its memory: a kernel allocates nothing.
+    Output<Buffer<int32_t, 1>> magnitude_{"magnitude"};
     GeneratorOutput<Buffer<int32_t, 1>>* offset_ = nullptr;
 
     void configure() {
@@ -47,9 +50,9 @@ class Quantize : public Generator<Quantize> {
         // The magnitude bits of IEEE numbers order like integers, and NaN above infinity above every number: one
         // integer maximum is exact in any order and finds the rows that cannot be quantized.
         lanes = RDom(0, (extent + vector - 1) / vector * vector);
-        magnitude(r) = reinterpret<int32_t>(Expr(1e-8f));
-        magnitude(r) = max(magnitude(r), reinterpret<int32_t>(x32(lanes, r)) & 0x7fffffff);
-        Expr absmax = reinterpret<float>(magnitude(r));
+        magnitude_(r) = reinterpret<int32_t>(Expr(1e-8f));
+        magnitude_(r) = max(magnitude_(r), reinterpret<int32_t>(x32(lanes, r)) & 0x7fffffff);
+        Expr absmax = reinterpret<float>(magnitude_(r));
         step(r) = weights ? absmax / 127.0f : 127.0f / absmax;
 
         // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits of the sum: one operation where
@@ -64,7 +67,7 @@ class Quantize : public Generator<Quantize> {
         Expr q = level(k_in + k_block * ko, row + tile * ro);
         panel_(k_in, row, ko, ro) =
             panel_.type().is_uint() ? reinterpret<uint8_t>(q) ^ cast<uint8_t>(0x80) : cast(panel_.type(), q);
-        scale_(r) = weights ? step(r) : absmax / 127.0f;
+        scale_(r) = absmax / 127.0f;
 
         if (offset_) {
             sum(r) = 0;
@@ -76,10 +79,10 @@ class Quantize : public Generator<Quantize> {
     void schedule() {
         Var v, kv, ki;
         RVar outer, inner;
-        magnitude.compute_root().update();
+        Func magnitude = magnitude_;
         Func partial = magnitude.update().split(lanes.x, outer, inner, vector).rfactor(inner, v);
         partial.compute_at(magnitude, r).vectorize(v).update().vectorize(v);
-        step.compute_root();
+        magnitude.update().parallel(r);
 
         const int blocks = (int)vector / (int)k_block;
         Func out = panel_;
@@ -90,6 +93,7 @@ class Quantize : public Generator<Quantize> {
             .fuse(v, ki, v)
             .vectorize(v)
             .parallel(ro);
+        if (!weights) step.compute_at(out, ro).bound_extent(r, tile).unroll(r);
         level.compute_at(out, kv)
             .store_in(MemoryType::Register)
             .bound_extent(r, tile)
@@ -103,8 +107,8 @@ class Quantize : public Generator<Quantize> {
         x_.dim(0).set_min(0);
         x_.dim(1).set_min(0);
         scale_.dim(0).set_min(0);
+        magnitude_.dim(0).set_min(0);
         if (offset_) {
-            Var lane;
             sum.compute_root().update().atomic().vectorize(lanes, vector);
             offset_->dim(0).set_min(0);
         }
@@ -113,7 +117,7 @@ class Quantize : public Generator<Quantize> {
   private:
     Var k{"k"}, r{"r"}, k_in{"k_in"}, row{"row"}, ko{"ko"}, ro{"ro"};
     RDom lanes;
-    Func x32{"x32"}, magnitude{"magnitude"}, step{"step"}, level{"level"}, sum{"sum"};
+    Func x32{"x32"}, step{"step"}, level{"level"}, sum{"sum"};
 };
 
 }  // namespace

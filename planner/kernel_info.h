@@ -12,8 +12,8 @@ namespace octile {
 
 // Argument lists, in order; buffers are row-major as their generator's header comment draws them.
 enum class KernelFamily {
-    kQuantizeRows,     // x -> panel, scale
-    kQuantizeWeights,  // x -> panel, scale, offset
+    kQuantizeRows,     // x -> panel, scale, magnitude
+    kQuantizeWeights,  // x -> panel, scale, magnitude, offset
     kPackRowsF16,      // x -> panel
     kPackWeightsF16,   // x -> panel
     kGemmS8,           // lhs panel, rhs panel, row scale, column scale, bias, offset -> y

@@ -59,6 +59,8 @@ Families families_of(Precision precision) {
     return {KernelFamily::kGemmF16, KernelFamily::kPackRowsF16, KernelFamily::kPackWeightsF16};
 }
 
+const halide_type_t kInt32(halide_type_int, 32);
+
 // Halide counts the elements of a buffer in an int32.
 constexpr std::int64_t kMaxElements = 2147483647;
 
@@ -77,8 +79,8 @@ Status check_matrix(const char* what, const View& view) {
             fmt::format("{}: row stride {}; expected {} to {}", what, view.row_stride, view.columns, kMaxExtent));
     }
     if (view.rows > kMaxElements / view.row_stride) {
-        return invalid(fmt::format("{}: {} rows of {} elements; expected at most {} elements in all", what, view.rows, view.row_stride,
-                                   kMaxElements));
+        return invalid(fmt::format("{}: {} rows of {} elements; expected at most {} elements in all", what, view.rows,
+                                   view.row_stride, kMaxElements));
     }
     if (view.rows > 0 && !view.data) return invalid(fmt::format("{}: no data", what));
     return {};
@@ -208,8 +210,11 @@ Status Linear::State::pack_weights(const MatrixView& weights, IsaSet isas) {
 
     if (!column_scale.reserve(column_bytes) || !offset.reserve(column_bytes)) return out_of_memory(column_bytes);
     HalideBuffer scales(column_scale.data(), halide_type_of(DataType::kF32), {padded_n()});
-    HalideBuffer offsets(offset.data(), {halide_type_int, 32, 1}, {padded_n()});
-    return call_kernel(*pack, {&x, &packed, &scales, &offsets});
+    AlignedBuffer magnitude;
+    if (!magnitude.reserve(column_bytes)) return out_of_memory(column_bytes);
+    HalideBuffer magnitudes(magnitude.data(), kInt32, {padded_n()});
+    HalideBuffer offsets(offset.data(), kInt32, {padded_n()});
+    return call_kernel(*pack, {&x, &packed, &scales, &magnitudes, &offsets});
 }
 
 Status Linear::State::check_weights() const {
@@ -238,14 +243,18 @@ Status Linear::State::run_int8(const TileKernels& tile, std::size_t in, std::siz
     const std::int64_t panels_m = (x.rows + tile.tile_m - 1) / tile.tile_m, padded_m = panels_m * tile.tile_m;
     const auto panel_bytes =
         static_cast<std::size_t>(round_up(padded_m * padded_k() * size_of(lhs_element), AlignedBuffer::kAlignment));
-    const std::size_t bytes = panel_bytes + static_cast<std::size_t>(padded_m) * sizeof(float);
+    const std::size_t row_bytes = static_cast<std::size_t>(padded_m) * sizeof(float);
+    const std::size_t bytes = panel_bytes + 2 * row_bytes;
     if (!memory.reserve(bytes)) return out_of_memory(bytes);
     auto* row_scale = reinterpret_cast<float*>(memory.data() + panel_bytes);
 
     HalideBuffer source = matrix_buffer(x);
     HalideBuffer lhs = panel_buffer(memory.data(), halide_type_of(lhs_element), tile.tile_m, panels_m);
     HalideBuffer row_scales(row_scale, halide_type_of(DataType::kF32), {padded_m});
-    if (Status status = call_kernel(*tile.pack_rows[in], {&source, &lhs, &row_scales}); !status.ok()) return status;
+    HalideBuffer magnitudes(memory.data() + panel_bytes + row_bytes, kInt32, {padded_m});
+    if (Status status = call_kernel(*tile.pack_rows[in], {&source, &lhs, &row_scales, &magnitudes}); !status.ok()) {
+        return status;
+    }
     if (const std::int64_t row = first_non_finite(row_scale, x.rows); row >= 0) {
         return Status(StatusCode::kNonFinite, fmt::format("x: row {} holds NaN or infinity", row));
     }
@@ -253,7 +262,7 @@ Status Linear::State::run_int8(const TileKernels& tile, std::size_t in, std::siz
     HalideBuffer rhs = panel_buffer(panel.data(), halide_type_of(Element::kS8), tile_n, panels_n());
     HalideBuffer column_scales(column_scale.data(), halide_type_of(DataType::kF32), {padded_n()});
     HalideBuffer biases(bias.data(), halide_type_of(DataType::kF32), {padded_n()});
-    HalideBuffer offsets(offset.data(), {halide_type_int, 32, 1}, {padded_n()});
+    HalideBuffer offsets(offset.data(), kInt32, {padded_n()});
     HalideBuffer target = matrix_buffer(y);
     return call_kernel(*tile.gemm[out], {&lhs, &rhs, &row_scales, &column_scales, &biases, &offsets, &target});
 }
@@ -327,7 +336,8 @@ Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& w
     if (x.rows == 0) return {};
     const TileKernels& tile = state.tile_for(x.rows);
     if (round_up(x.rows, tile.tile_m) > kMaxElements / state.padded_k()) {
-        return invalid(fmt::format("x: [{}, {}]; expected at most {} elements in all", x.rows, x.columns, kMaxElements));
+        return invalid(
+            fmt::format("x: [{}, {}]; expected at most {} elements in all", x.rows, x.columns, kMaxElements));
     }
     AlignedBuffer& memory = workspace.state_->memory;
     return state.precision == Precision::kInt8 ? state.run_int8(tile, *in, *out, x, y, memory)

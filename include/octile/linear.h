@@ -62,9 +62,11 @@ class Linear {
     // Packs weights [N, K] of f32, f16 or bf16, and bias [N] (empty: none), into memory of its own; the originals may
     // be freed. `isas`: the levels it may use, usable_isas() as a rule.
     //
-    // kInvalidArgument: an extent below 1 or above 2^31 - 1, K above 131072 with INT8, a bias of another length.
-    // kNonFinite: a NaN or an infinity, or with FP16 a weight beyond 65504; the message names the output channel.
-    // kUnsupported: no kernel for these levels. kOutOfMemory.
+    // - kInvalidArgument: an extent below 1, more than 2^31 - 1 elements with padding, K above 131072 with INT8, a bias
+    //   of another length
+    // - kNonFinite: NaN or infinity, or with FP16 a weight beyond 65504; the message names the output channel
+    // - kUnsupported: no kernel for these levels
+    // - kOutOfMemory
     static Result<Linear> pack(const MatrixView& weights, std::span<const float> bias, const LinearOptions& options,
                                IsaSet isas);
 

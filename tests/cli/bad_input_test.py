@@ -103,7 +103,8 @@ WRONG_WEIGHTS = {
     "size of another shape": (with_header({"a.weight": entry("F32", [2, 3], 0, 16)}, bytes(16)),
                               ": tensor \"a.weight\": data_offsets: expected 24 bytes for F32 [2, 3], found 16"),
     "shape beyond 2^64": (with_header({"a.weight": entry("F32", [2**40, 2**40], 0, 16)}, bytes(16)), ": tensor \"a.weight\": shape"),
-    "shape of zero": (with_header({"a.weight": entry("F32", [4, 0], 0, 0)}, b""), ": tensor \"a.weight\": shape [4, 0]: k: expected an integer from 1"),
+    "shape of zero": (with_header({"a.weight": entry("F32", [4, 0], 0, 0)}, b""),
+                      ": tensor \"a.weight\": shape [4, 0]: k: expected an integer from 1"),
     "weight of integers": (safetensors({"a.weight": tensor("I32", [2, 2], [1, 2, 3, 4])}),
                            ": tensor \"a.weight\": dtype: expected F32, F16 or BF16, found I32"),
     "bias of integers": (safetensors({"a.weight": normal_tensor("F32", [2, 2], "w"), "a.bias": tensor("I32", [2], [1, 2])}),
@@ -232,7 +233,8 @@ class Usage(OctileTest):
 
     def test_help_is_data(self):
         for arguments, words in [(["--help"], ["info", "plan", "run"]), (["plan", "--help"], ["--min-ratio", "--compare"]),
-                                 (["run", "-h"], ["--verify", "--threads"]), (["info", "--help"], ["--json", "OCTILE_ISA"]), (["--version"], ["octile "])]:
+                                 (["run", "-h"], ["--verify", "--threads"]), (["info", "--help"], ["--json", "OCTILE_ISA"]),
+                                 (["--version"], ["octile "])]:
             with self.subTest(arguments=arguments):
                 text = self.succeed(*arguments)
                 for word in words:
@@ -270,7 +272,8 @@ class Levels(OctileTest):
     def test_level_that_is_none_or_not_here(self):
         file = self.write("net.csv", layer_list(["fc,2,3,4"]))
         supported = [level["name"] for level in json.loads(self.succeed("info", "--json"))["levels"] if level["supported"]]
-        for level, word in [("bogus", "unknown"), ("AVX2", "unknown"), (" ", "unknown"), ("i8mm" if "avx2" in supported else "avx2", "not supported by this CPU")]:
+        for level, word in [("bogus", "unknown"), ("AVX2", "unknown"), (" ", "unknown"),
+                            ("i8mm" if "avx2" in supported else "avx2", "not supported by this CPU")]:
             for arguments in (["info"], ["run", file]):
                 with self.subTest(level=level, arguments=arguments):
                     self.fail_with(1, ["OCTILE_ISA", f'"{level}"', word, *supported], *arguments, env={"OCTILE_ISA": level})

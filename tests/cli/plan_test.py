@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import time
-import unittest
 
 from model_files import layer_list, normal_tensor, safetensors
 from octile_test import ESCAPE, SETTINGS, OctileTest, main, plain

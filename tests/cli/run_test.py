@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import re
-import unittest
 
 from model_files import encode, layer_list, normal, normal_tensor, safetensors, tensor
 from octile_test import ESCAPE, SETTINGS, OctileTest, main, memory_limit

@@ -27,8 +27,10 @@ QuantizedActivations quantize(const Kernel& kernel, const TypedMatrix& x) {
     const KernelInfo& info = kernel.info;
     QuantizedActivations result{.panel = Panel(info.panel, info.tile_m, info.k_block, x.rows(), x.columns()),
                                 .scale = GuardedVector<float>(round_up(x.rows(), info.tile_m), -1)};
-    HalideBuffer source = matrix_buffer(x.view()), packed = result.panel.buffer(), scale = result.scale.buffer();
-    const Status status = call_kernel(kernel, {&source, &packed, &scale});
+    GuardedVector<std::int32_t> magnitudes(round_up(x.rows(), info.tile_m), -1);
+    HalideBuffer source = matrix_buffer(x.view()), packed = result.panel.buffer(), scale = result.scale.buffer(),
+                 magnitude = magnitudes.buffer();
+    const Status status = call_kernel(kernel, {&source, &packed, &scale, &magnitude});
     INFO(status.message());
     REQUIRE(status.ok());
     return result;

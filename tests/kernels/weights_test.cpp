@@ -32,9 +32,10 @@ QuantizedWeights quantize(const Kernel& kernel, const TypedMatrix& w) {
     QuantizedWeights result{.panel = Panel(info.panel, info.tile_n, info.k_block, w.rows(), w.columns()),
                             .scale = GuardedVector<float>(rows, -1),
                             .offset = GuardedVector<std::int32_t>(rows, 1)};
+    GuardedVector<std::int32_t> magnitudes(rows, -1);
     HalideBuffer x = matrix_buffer(w.view()), packed = result.panel.buffer(), scale = result.scale.buffer(),
-                 offset = result.offset.buffer();
-    const Status status = call_kernel(kernel, {&x, &packed, &scale, &offset});
+                 magnitude = magnitudes.buffer(), offset = result.offset.buffer();
+    const Status status = call_kernel(kernel, {&x, &packed, &scale, &magnitude, &offset});
     INFO(status.message());
     REQUIRE(status.ok());
     return result;
