@@ -136,10 +136,14 @@ def digests_file(generator: pathlib.Path) -> pathlib.Path:
 
 
 def clang(level: dict, *options: str) -> None:
-    # The version of clang that comes with ziglang: any clang >= 21 reads this IR, none of Debian 12's does. Without the sinking, constants
-    # of an activation are hoisted in front of the reduction loop and push its accumulators out of the registers.
+    # The version of clang that comes with ziglang: any clang >= 21 reads this IR, none of Debian 12's does.
     run([sys.executable, "-m", "ziglang", "cc", "-target", level["triple"], "-O3", "-ffp-contract=off", "-fPIC", "-g0",
-         "-mllvm", "-sink-insts-to-avoid-spills", "-Wno-override-module", "-Wno-unused-command-line-argument", *options])
+         "-Wno-override-module", "-Wno-unused-command-line-argument", *options])
+
+
+# Hoisted out of the loop over tiles, the constants of an activation take registers from the accumulators of the reduction loop inside it,
+# which then spill; loaded again for every tile they cost next to nothing. A loop that streams, like quantize's, needs its hoisted.
+CLANG_OPTIONS = {"gemm_s8": ["-mllvm", "-disable-machine-licm"], "gemm_f16": ["-mllvm", "-disable-machine-licm"]}
 
 
 def build_kernel(arguments) -> None:
@@ -154,8 +158,9 @@ def build_kernel(arguments) -> None:
         except finish_ir.FinishError as error:
             fail(f"{arguments.name}: {error}")
         finished.write_text(report.text)
-        clang(level, "-c", str(finished), "-o", str(work / "kernel.o"))
-        clang(level, "-S", str(finished), "-o", str(work / "kernel.s"))
+        options = CLANG_OPTIONS.get(arguments.family, [])
+        clang(level, *options, "-c", str(finished), "-o", str(work / "kernel.o"))
+        clang(level, *options, "-S", str(finished), "-o", str(work / "kernel.s"))
         try:
             finish_ir.check_assembly((work / "kernel.s").read_text(), report)
         except finish_ir.FinishError as error:
@@ -171,9 +176,9 @@ def build_kernel(arguments) -> None:
 def build_runtime(arguments) -> None:
     def build(work: pathlib.Path) -> None:
         run([str(arguments.generator), "-r", "halide_runtime", "-o", str(work), "-e", "object", f"target={arguments.target}"])
-        names = [line.split()[-1] for line in run([arguments.nm, str(work / "halide_runtime.o")]).splitlines()]
+        defined = run([arguments.nm, "--defined-only", "--extern-only", str(work / "halide_runtime.o")]).splitlines()
         renames = work / "renames"
-        renames.write_text("".join(f"{n} {finish_ir.SYMBOL_PREFIX}{n}\n" for n in sorted(set(names)) if n.startswith("halide_")))
+        renames.write_text("".join(f"{name} {finish_ir.SYMBOL_PREFIX}{name}\n" for name in sorted({line.split()[-1] for line in defined})))
         run([arguments.objcopy, f"--redefine-syms={renames}", str(work / "halide_runtime.o"), str(work / "runtime.o")])
 
     through_cache(content_key("runtime", arguments.target), {"runtime.o": arguments.output}, build)

@@ -95,7 +95,7 @@ INNER_LOOPS = {
     "gemm_f16 4x16_neon": _f16("fmla .4s", "fcvtl", {"fmla .4s": 16, "fcvtl": 4, "load d": 4, "load element": 4}),
     "gemm_f16 1x16_neon": _f16("fmla .4s", "fcvtl", {"fmla .4s": 16, "fcvtl": 16, "load d": 16, "load element": 4}),
     "gemm_f16 8x24_fp16": _f16("fmla .8h by element", "fmla .8h by element", {"fmla .8h by element": 24, "load q": 4}),
-    "gemm_f16 1x24_fp16": _f16("fmla .8h", "fmla .8h", {"fmla .8h": 12, "load q": 12, "load element": 4}),
+    "gemm_f16 1x24_fp16": _f16("fmla .8h", "fmla .8h", {"fmla .8h": 12, "load q": 12, "load d": 1}),
 }
 
 
