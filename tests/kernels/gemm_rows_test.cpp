@@ -65,7 +65,8 @@ void check_int8_row(const Kernel& kernel, const Shape& shape, Operands operands)
         std::int32_t sum = 0;
         for (std::int64_t at = 0; at < k; at++)
             sum += w.values[static_cast<std::size_t>(i * k + at)];
-        offsets.set(i, -128 * sum);
+        // The kernel adds modulo 2^32, and at the deepest K the offset alone does not fit.
+        offsets.set(i, static_cast<std::int32_t>(std::int64_t{-128} * sum));
     }
     TypedMatrix y(info.output, m, n, 3);
     HalideBuffer lhs_buffer = lhs.buffer(), rhs_buffer = rhs.buffer(), row_buffer = row_scale.buffer(),
