@@ -41,6 +41,11 @@ bench: setup  ## Time the kernels against oneDNN in the same run
 	$(CMAKE) --preset host
 	$(CMAKE) --build --preset host --target bench
 
+.PHONY: bench-arm
+bench-arm: setup  ## Count what the Arm kernels execute under qemu, and model their cycles
+	$(CMAKE) --preset aarch64
+	$(CMAKE) --build --preset aarch64 --target bench-arm
+
 .PHONY: format
 format: setup  ## Format every C++ file
 	scripts/format
