@@ -88,24 +88,38 @@ def parse_kernels(text: str) -> list[Kernel]:
 
 
 _FUNCTION = re.compile(r"([0-9a-f]+) <([^>]+)>:$")
-_INSTRUCTION = re.compile(r"\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
+
+
+class _Instructions(dict):
+    """Address -> instruction, of lines that are parsed when they are asked for: a program has a million, of which few are executed."""
+
+    def __init__(self, lines: dict[int, str]):
+        super().__init__()
+        self.lines = lines
+
+    def __missing__(self, address: int) -> Instruction:
+        if address not in self.lines:
+            raise RuntimeError(f"0x{address:x}: executed, and not in the program's disassembly")
+        mnemonic, _, operands = self.lines[address].strip().partition("\t")
+        self[address] = Instruction(mnemonic, re.sub(r"\s*(?://.*|<.*>)$", "", operands))
+        return self[address]
 
 
 class Program:
     def __init__(self, disassembly: str, kernels: list[Kernel]):
         """`disassembly`: what llvm-objdump -d --no-show-raw-insn prints."""
-        self.instructions: dict[int, Instruction] = {}
         self.symbols: dict[str, int] = {}
         self._starts: list[int] = []
         self._names: list[str] = []
+        lines: dict[int, str] = {}
         for line in disassembly.splitlines():
-            if match := _INSTRUCTION.match(line):
-                operands = re.sub(r"\s*(?://.*|<.*>)$", "", match.group(3))
-                self.instructions[int(match.group(1), 16)] = Instruction(match.group(2), operands)
-            elif match := _FUNCTION.match(line):
+            if match := _FUNCTION.match(line):
                 self._starts.append(int(match.group(1), 16))
                 self._names.append(match.group(2))
                 self.symbols[match.group(2)] = self._starts[-1]
+            elif self._starts and (text := line.partition(":"))[2]:
+                lines[int(text[0], 16)] = text[2]
+        self.instructions = _Instructions(lines)
         if not self._starts or self._starts != sorted(self._starts):
             raise ValueError("disassembly: expected functions in the order of their addresses")
         self._kernels = [self._kernel_of(name, {f"octile_{kernel.name}": kernel for kernel in kernels}) for name in self._names]
@@ -136,11 +150,13 @@ class Program:
         stores nothing but spills: loops of epilogues store."""
         if start not in self._loops:
             index = self._function_at(start)
-            end = self._starts[index + 1] if index + 1 < len(self._starts) else max(self.instructions) + 4
+            end = self._starts[index + 1] if index + 1 < len(self._starts) else max(self.instructions.lines) + 4
             spans = []
             for address in range(start, end, 4):
-                instruction = self.instructions.get(address)
-                if not instruction or not _BRANCH.fullmatch(instruction.mnemonic) or instruction.mnemonic in ("bl", "blr"):
+                if address not in self.instructions.lines:
+                    continue
+                instruction = self.instructions[address]
+                if not _BRANCH.fullmatch(instruction.mnemonic) or instruction.mnemonic in ("bl", "blr"):
                     continue
                 target = instruction.target()
                 if target is not None and start <= target <= address:

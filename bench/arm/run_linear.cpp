@@ -92,10 +92,10 @@ int main(int argc, char** argv) {
         for (const Kernel& kernel : kernel_table())
             fmt::print("{} {} {}x{}x{}\n", kernel.info.name, name_of(kernel.info.isa), kernel.info.tile_m,
                        kernel.info.tile_n, kernel.info.k_block);
-    } else if (argc == 4) {
+    } else if (argc == 4 && std::atoll(argv[1]) > 0 && std::atoll(argv[2]) > 0 && std::atoll(argv[3]) > 0) {
         status = run(std::atoll(argv[1]), std::atoll(argv[2]), std::atoll(argv[3]));
     } else {
-        fmt::print(stderr, "usage: octile_run_linear M K N | --levels | --kernels\n");
+        fmt::print(stderr, "usage: octile_run_linear M K N | --levels | --kernels; M, K and N from 1 up\n");
         return 2;
     }
     if (status.ok()) return 0;

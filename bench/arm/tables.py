@@ -52,7 +52,8 @@ def instruction_tables(measured: list[dict], figures: dict) -> str:
             target = target_instructions(figures, level, row["shape"])
             peer, name = best_peer(figures, level, row["shape"])
             phases = [_number(sum(row["phases"][phase].values()), 2) for phase in PHASES]
-            by_phase.append([f"  {row['shape']}", _number(row["total"]), _number(target), _mark(row["total"], target, True), _number(peer), name, *phases])
+            by_phase.append([f"  {row['shape']}", _number(row["total"]), _number(target), _mark(row["total"], target, True), _number(peer), name,
+                             *phases])
             by_class.append([f"  {row['shape']}", *(_number(sum(phase.get(kind, 0) for phase in row["phases"].values()), 2) for kind in CLASSES)])
     return ("Executed instructions per 1000 MAC, whole linear (f32 in and out, bias), by phase\n\n" + aligned([header, *by_phase]) +
             "\n\nThe same by class\n\n" + aligned([["M x K x N", *CLASSES], *by_class]))
