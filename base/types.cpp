@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kDataTypes = {"f32", "f16", "bf16", "i8"};
 constexpr std::array<std::size_t, 4> kDataTypeSizes = {4, 2, 2, 1};
-constexpr std::array<std::string_view, 4> kActivations = {"none", "relu", "gelu", "silu"};
+constexpr std::array<std::string_view, 8> kActivations = {"none", "relu",      "relu6",      "hardswish",
+                                                          "gelu", "gelu_tanh", "quick_gelu", "silu"};
 constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
 constexpr std::array<std::string_view, 3> kOps = {"linear", "layernorm", "activation"};
 static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);

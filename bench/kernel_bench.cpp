@@ -1,6 +1,5 @@
-// Google Benchmark over every row of the kernel table, the whole linear layers made of them, the peer and the register
-// peaks. Each is checked once before it is timed; one that computes something wrong is an error, and so is the exit
-// code.
+// Google Benchmark over linear layers and their parts on every ISA level, the peer and the register peaks. Each is
+// checked once before it is timed; one that computes something wrong is an error, and so is the exit code.
 //
 //   octile_kernel_bench [--shape=MxKxN]... [--threads=N] [Google Benchmark's own options]
 //
@@ -13,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "bench/kernel_cells.h"
+#include "bench/cells.h"
 #include "bench/onednn.h"
 #include "bench/options.h"
 #include "bench/register_peak.h"
@@ -61,35 +60,45 @@ void add(const std::string& name, std::function<Result<Cell>()> make, const char
     if (threads() > 1) benchmark->UseRealTime();
 }
 
-void add_kernel(const Kernel& kernel, const Shape& shape) {
-    if (kernel.info.activation != Activation::kNone && !shape.epilogues) return;
-    if (!is_dispatched(kernel.info, shape.m)) return;
-    const bool gemm = kernel.info.family == KernelFamily::kGemmS8 || kernel.info.family == KernelFamily::kGemmF16;
+using MakeCell = Result<Cell> (*)(const Problem&, const LayerKind&, IsaSet);
+
+// A part of a layer on one level.
+void add_part(const char* part, MakeCell make, const LayerKind& kind, Isa isa, const Shape& shape, const char* unit) {
+    std::string name = fmt::format("{}_{}", part, name_of(kind.precision));
+    if (kind.input != DataType::kF32) name += fmt::format("_from_{}", name_of(kind.input));
+    if (kind.output != DataType::kF32) name += fmt::format("_to_{}", name_of(kind.output));
+    if (kind.activation != Activation::kNone) name += fmt::format("_{}", name_of(kind.activation));
     add(
-        fmt::format("{}/{}x{}x{}", kernel.info.name, shape.m, shape.k, shape.n),
-        [&kernel, shape, gemm]() -> Result<Cell> {
-            if (!supported_isas().has(kernel.info.isa)) {
-                return Status(StatusCode::kUnsupported, fmt::format("this CPU has no {}", name_of(kernel.info.isa)));
-            }
-            const Problem& problem = problem_for(shape);
-            return gemm ? gemm_cell(problem, kernel) : pack_cell(problem, kernel);
+        fmt::format("{}_{}/{}x{}x{}", name, name_of(isa), shape.m, shape.k, shape.n),
+        [make, kind, isa, shape]() -> Result<Cell> {
+            const Result<IsaSet> isas = limit_isas(supported_isas(), name_of(isa));
+            if (!isas.ok()) return isas.status();
+            return make(problem_for(shape), kind, isas.value());
         },
-        gemm ? "GOPS" : "Gelements");
+        unit);
 }
 
-// One linear layer per GEMM that dispatch can take for it.
-void add_linear(const KernelInfo& gemm, const Shape& shape) {
-    if (gemm.family != KernelFamily::kGemmS8 && gemm.family != KernelFamily::kGemmF16) return;
-    if (gemm.activation != Activation::kNone && !shape.epilogues) return;
-    if (!is_dispatched(gemm, shape.m)) return;
-    const Precision precision = gemm.family == KernelFamily::kGemmS8 ? Precision::kInt8 : Precision::kFp16;
-    add(fmt::format("linear_{}_{}_{}_{}/{}x{}x{}", name_of(precision), name_of(gemm.output), name_of(gemm.activation),
-                    name_of(gemm.isa), shape.m, shape.k, shape.n),
-        [&gemm, shape, precision]() -> Result<Cell> {
-            const Result<IsaSet> isas = limit_isas(supported_isas(), name_of(gemm.isa));
-            if (!isas.ok()) return isas.status();
-            return linear_cell(problem_for(shape), precision, gemm.activation, gemm.output, isas.value());
-        });
+void add_layer(Precision precision, Isa isa, const Shape& shape) {
+    const LayerKind plain{.precision = precision};
+    add_part("linear", linear_cell, plain, isa, shape, "GOPS");
+    add_part("gemm", gemm_cell, plain, isa, shape, "GOPS");
+    for (const DataType input : {DataType::kF32, DataType::kF16, DataType::kBF16})
+        add_part("pack_rows", pack_rows_cell, {.precision = precision, .input = input}, isa, shape, "Gelements");
+    add_part("pack_weights", pack_weights_cell, plain, isa, shape, "Gelements");
+    if (!shape.epilogues) return;
+    for (const DataType output : {DataType::kF16, DataType::kBF16})
+        add_part("gemm", gemm_cell, {.precision = precision, .output = output}, isa, shape, "GOPS");
+    for (const Activation activation :
+         {Activation::kRelu, Activation::kRelu6, Activation::kHardswish, Activation::kGelu, Activation::kGeluTanh,
+          Activation::kQuickGelu, Activation::kSilu}) {
+        add_part("gemm", gemm_cell, {.precision = precision, .activation = activation}, isa, shape, "GOPS");
+    }
+}
+
+// The levels that have GEMMs of a precision.
+bool is_level_of(Precision precision, Isa isa) {
+    const Result<Isa> found = level_of(precision, IsaSet().add(isa));
+    return found.ok();
 }
 
 int run(int argc, char** argv) {
@@ -115,10 +124,14 @@ int run(int argc, char** argv) {
         add(fmt::format("register_peak_{}", name_of(isa)), [isa]() -> Result<Cell> { return *register_peak(isa); });
     }
     for (const Shape& shape : options->shapes) {
-        for (const Kernel& kernel : kernel_table()) {
-            add_kernel(kernel, shape);
-            add_linear(kernel.info, shape);
+        for (const Precision precision : {Precision::kInt8, Precision::kFp16}) {
+            for (int i = 0; i < kIsaCount; i++) {
+                const Isa isa = static_cast<Isa>(i);
+                if (is_level_of(precision, isa)) add_layer(precision, isa, shape);
+            }
         }
+        add(fmt::format("onednn_linear/{}x{}x{}", shape.m, shape.k, shape.n),
+            [shape] { return onednn_linear_cell(problem_for(shape)); });
         for (const OneDnnOutput output : {OneDnnOutput::kS32, OneDnnOutput::kF32}) {
             add(fmt::format("onednn_u8s8_{}/{}x{}x{}", output == OneDnnOutput::kS32 ? "s32" : "f32", shape.m, shape.k,
                             shape.n),

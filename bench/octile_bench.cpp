@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -18,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/kernel_cells.h"
+#include "bench/cells.h"
 #include "bench/onednn.h"
 #include "bench/options.h"
 #include "bench/register_peak.h"
@@ -88,11 +89,11 @@ class Progress {
 double expected_round(const Shape& shape, double sample_seconds) {
     constexpr double kInt8 = 400e9, kFp16 = 80e9;
     const double int8 = shape.operations() / kInt8, fp16 = shape.operations() / kFp16;
-    return 5 * (sample_seconds + int8) + fp16;
+    return 7 * (sample_seconds + int8) + fp16;
 }
 
 // What a row of the table is made of.
-enum Role { kInt8Linear, kInt8Gemm, kFp16Linear, kOneDnn, kPeak, kRoleCount };
+enum Role { kInt8Linear, kInt8Gemm, kFp16Linear, kOneDnn, kOneDnnLinear, kReadWeights, kPeak, kRoleCount };
 
 // The cells of one shape; those that this machine or this build does not have stay empty.
 class Row {
@@ -101,24 +102,27 @@ class Row {
 
     // Makes and checks the cells. kUnsupported is not an error for the peer, for anything else it is.
     Status prepare() {
-        constexpr DataType kOutput = DataType::kF32;
-        const Shape& shape = problem_.shape();
-        const MatrixView weights = problem_.matrix(Side::kWeights, DataType::kF32);
-        const Result<Linear> linear = Linear::pack(weights, problem_.bias(), {.precision = Precision::kInt8}, isas_);
-        if (!linear.ok()) return linear.status();
-        const Kernel& gemm = kernel_named(linear->kernel_name(shape.m, kOutput));
+        const LayerKind int8{.precision = Precision::kInt8}, fp16{.precision = Precision::kFp16};
+        const Result<Isa> isa = level_of(Precision::kInt8, isas_);
+        if (!isa.ok()) return isa.status();
         const Result<Cell> required[] = {
-            linear_cell(problem_, Precision::kInt8, Activation::kNone, kOutput, isas_),
-            gemm_cell(problem_, gemm),
-            linear_cell(problem_, Precision::kFp16, Activation::kNone, kOutput, isas_),
+            linear_cell(problem_, int8, isas_),
+            gemm_cell(problem_, int8, isas_),
+            linear_cell(problem_, fp16, isas_),
         };
         for (int role = 0; role < 3; role++) {
             if (!required[role].ok()) return required[role].status();
             cells_[role] = required[role].value();
         }
-        Result<Cell> peer = onednn_cell(problem_, OneDnnOutput::kS32);
+        Result<Cell> peer = onednn_cell(problem_, OneDnnOutput::kS32), peer_linear = onednn_linear_cell(problem_);
         if (peer.ok()) cells_[kOneDnn] = std::move(peer).value();
-        cells_[kPeak] = register_peak(gemm.info.isa);
+        if (peer_linear.ok()) cells_[kOneDnnLinear] = std::move(peer_linear).value();
+        if (problem_.shape().m == 1) {
+            Result<Cell> read = read_weights_cell(problem_, int8, isas_);
+            if (!read.ok()) return read.status();
+            cells_[kReadWeights] = std::move(read).value();
+        }
+        cells_[kPeak] = register_peak(isa.value());
         for (const std::optional<Cell>& cell : cells_) {
             if (!cell) continue;
             if (Status status = cell->verify(); !status.ok()) return status;
@@ -155,13 +159,23 @@ struct Column {
     int width;
 };
 constexpr Column kColumns[] = {
-    {"", "M", 4},           {"", "K", 6},
-    {"", "N", 6},           {"INT8 linear", "us", 13},
-    {"", "GOPS", 8},        {"INT8 GEMM", "GOPS", 11},
-    {"", "+-", 6},          {"", "of peak", 9},
-    {"oneDNN", "GOPS", 9},  {"", "+-", 6},
-    {"GEMM:", "oneDNN", 8}, {"oneDNN", "AMX GOPS", 10},
-    {"FP16", "us", 9},      {"INT8:", "FP16", 7},
+    {"", "M", 4},
+    {"", "K", 6},
+    {"", "N", 6},
+    {"INT8 linear", "us", 13},
+    {"", "GOPS", 8},
+    {"", "of read", 9},
+    {"INT8 GEMM", "GOPS", 11},
+    {"", "+-", 6},
+    {"", "of peak", 9},
+    {"oneDNN", "GOPS", 9},
+    {"", "+-", 6},
+    {"GEMM:", "oneDNN", 8},
+    {"oneDNN linear", "us", 15},
+    {"linear:", "oneDNN", 9},
+    {"oneDNN", "AMX GOPS", 10},
+    {"FP16", "us", 9},
+    {"INT8:", "FP16", 7},
 };
 
 void print_header() {
@@ -179,7 +193,8 @@ void print_row(const Row& row, int threads, const std::string& amx) {
     const auto microseconds = [&](const Series& series) { return fixed(median(series.seconds) * 1e6, 1); };
     const Shape& shape = row.shape();
     const Series &linear = *row.find(kInt8Linear), &gemm = *row.find(kInt8Gemm), &fp16 = *row.find(kFp16Linear);
-    const Series *peer = row.find(kOneDnn), *peak = row.find(kPeak);
+    const Series *peer = row.find(kOneDnn), *peak = row.find(kPeak), *peer_linear = row.find(kOneDnnLinear),
+                 *read = row.find(kReadWeights);
     const std::string none = "-";
     const std::string fields[] = {
         std::to_string(shape.m),
@@ -187,12 +202,15 @@ void print_row(const Row& row, int threads, const std::string& amx) {
         std::to_string(shape.n),
         microseconds(linear),
         fixed(linear.gops(), 1),
+        read ? percent(call_ratio(linear, *read)) : none,
         fixed(gemm.gops(), 1),
         percent(gemm.relative_deviation()),
         peak ? percent(speed_ratio(gemm, *peak) / threads) : none,
         peer ? fixed(peer->gops(), 1) : none,
         peer ? percent(peer->relative_deviation()) : none,
         peer ? fixed(speed_ratio(gemm, *peer), 2) : none,
+        peer_linear ? microseconds(*peer_linear) : none,
+        peer_linear ? fixed(speed_ratio(linear, *peer_linear), 2) : none,
         amx.empty() ? none : amx,
         microseconds(fp16),
         fixed(speed_ratio(linear, fp16), 2),
@@ -268,6 +286,7 @@ Status print_table(const Settings& settings) {
     print_header();
     std::fflush(stdout);
     Progress progress(cost);
+    std::vector<double> linear_ratios;
     for (std::size_t i = 0; i < shapes.size(); i++) {
         Row row(shapes[i], isas.value());
         if (Status status = row.prepare(); !status.ok()) return status;
@@ -277,12 +296,22 @@ Status print_table(const Settings& settings) {
         if (Status status = row.measure(settings.sampling, on_round); !status.ok()) return status;
         progress.clear();
         print_row(row, threads, amx[i]);
+        if (const Series* peer = row.find(kOneDnnLinear))
+            linear_ratios.push_back(speed_ratio(*row.find(kInt8Linear), *peer));
+    }
+    if (!linear_ratios.empty()) {
+        fmt::print("\nINT8 linear : oneDNN linear, geometric mean of {} shape{}: {:.2f}\n", linear_ratios.size(),
+                   linear_ratios.size() == 1 ? "" : "s", geometric_mean(linear_ratios));
     }
     fmt::print(
         "\n"
         "GOPS         2 M K N per second; padding is not counted\n"
         "INT8 linear  quantizes x, then the GEMM with dequantization and bias; the GEMM's columns are without the "
         "former\n"
+        "of read      M = 1: bytes of packed weights per second, of what a loop reads that does nothing else, measured "
+        "in "
+        "the same rounds\n"
+        "oneDNN       linear: per-token quantization to u8, the same GEMM, dequantization and bias, all vectorized\n"
         "of peak      of the int8 products of the same ISA level on registers alone, measured in the same rounds\n"
         "ratios       of speeds, medians over the rounds; above 1 Octile, or INT8, is the faster\n"
         "time         {}\n",

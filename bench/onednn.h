@@ -28,4 +28,8 @@ bool has_amx();
 // kUnsupported if the benchmark was built without oneDNN.
 Result<Cell> onednn_cell(const Problem& problem, OneDnnOutput output);
 
+// A linear layer of f32 rows made of that GEMM: per-token quantization to u8 before it, dequantization and bias after
+// it (peer_rows.h), the same levels of weights as ours.
+Result<Cell> onednn_linear_cell(const Problem& problem);
+
 }  // namespace octile::bench

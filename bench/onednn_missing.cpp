@@ -17,4 +17,8 @@ Result<Cell> onednn_cell(const Problem&, OneDnnOutput) {
     return Status(StatusCode::kUnsupported, describe_onednn());
 }
 
+Result<Cell> onednn_linear_cell(const Problem&) {
+    return Status(StatusCode::kUnsupported, describe_onednn());
+}
+
 }  // namespace octile::bench

@@ -12,7 +12,6 @@
 #include "octile/linear.h"
 #include "octile/status.h"
 #include "octile/types.h"
-#include "planner/kernel_info.h"
 #include "tests/reference/quantize.h"
 
 namespace octile::bench {
@@ -29,18 +28,17 @@ class Problem {
     // x [m, k] or w [n, k], converted to a type when it is first asked for.
     MatrixView matrix(Side side, DataType type) const;
 
-    // A few rows of y [m, n] against the reference: INT8 bit by bit, FP16 within the bound of the arithmetic that the
-    // panel's element type stands for.
-    Status check_output(const void* y, DataType type, Precision precision, Element panel, Activation activation) const;
-    // The same rows of what a kernel packed from matrix(side, input); `scales` is null for FP16.
-    Status check_panel(const KernelInfo& kernel, Side side, const void* panel, const float* scales) const;
+    // A few rows of y [m, n] of `type`, computed from matrix(kRows, input), against the reference: INT8 bit by bit,
+    // FP16 within the bound of its arithmetic.
+    Status check_output(const void* y, DataType type, Precision precision, bool f16_arithmetic, Activation activation,
+                        DataType input) const;
 
-    std::int64_t padded_k() const;
+    // The rows that are checked: first, middle and last.
+    std::vector<std::int64_t> sample(Side side) const;
+    const reference::QuantizedRows& quantized_weights() const;
 
   private:
     std::vector<float> values(Side side, DataType type, std::span<const std::int64_t> rows) const;
-    std::vector<std::int64_t> sample(Side side) const;
-    const reference::QuantizedRows& quantized_weights() const;
 
     Shape shape_;
     std::vector<float> x_, w_, bias_;

@@ -16,15 +16,16 @@ struct Shape {
     double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n); }
 };
 
-inline constexpr std::array<Shape, 9> kShapes = {{
+inline constexpr std::array<Shape, 10> kShapes = {{
     {1, 384, 1536, "MiniLM-L6 FFN in, 1 token", true},
+    {1, 1536, 384, "MiniLM-L6 FFN out, 1 token"},
     {1, 2048, 2048, "Llama-3.2-1B q, 1 token"},
-    {8, 2048, 2048, "Llama-3.2-1B q, 8 tokens"},
-    {64, 2048, 2048, "Llama-3.2-1B q, 64 tokens"},
+    {1, 2048, 6144, "Qwen3-1.7B FFN gate, 1 token"},
+    {128, 384, 384, "MiniLM-L6 q"},
     {128, 384, 1536, "MiniLM-L6 FFN in", true},
     {128, 1536, 384, "MiniLM-L6 FFN out"},
-    {128, 2048, 2048, "Llama-3.2-1B q"},
     {197, 768, 3072, "ViT-B/16 FFN in"},
+    {128, 2048, 2048, "Llama-3.2-1B q"},
     {512, 2048, 6144, "Qwen3-1.7B FFN gate"},
 }};
 

@@ -56,12 +56,23 @@ double deviation(std::span<const double> values) {
 }
 
 double speed_ratio(const Series& a, const Series& b) {
+    return call_ratio(a, b) * (a.cell->operations / b.cell->operations);
+}
+
+double call_ratio(const Series& a, const Series& b) {
     OCTILE_CHECK_EQ(a.seconds.size(), b.seconds.size());
     std::vector<double> ratios;
-    for (std::size_t i = 0; i < a.seconds.size(); i++) {
-        ratios.push_back(a.cell->operations / a.seconds[i] / (b.cell->operations / b.seconds[i]));
-    }
+    for (std::size_t i = 0; i < a.seconds.size(); i++)
+        ratios.push_back(b.seconds[i] / a.seconds[i]);
     return median(std::move(ratios));
+}
+
+double geometric_mean(std::span<const double> values) {
+    OCTILE_CHECK_LT(std::size_t{0}, values.size());
+    double sum = 0;
+    for (const double value : values)
+        sum += std::log(value);
+    return std::exp(sum / static_cast<double>(values.size()));
 }
 
 Status run_interleaved(std::span<Series> series, const SamplingPlan& plan, const std::function<void()>& on_round) {

@@ -27,6 +27,12 @@ struct Series {
 // round were taken next to each other, which makes this steadier than a ratio of medians.
 double speed_ratio(const Series& a, const Series& b);
 
+// The same in calls per second.
+double call_ratio(const Series& a, const Series& b);
+
+// Of positive values, at least one.
+double geometric_mean(std::span<const double> values);
+
 struct SamplingPlan {
     int rounds = 31;
     double sample_seconds = 0.01;  // a sample is as many calls as take at least this long

@@ -15,13 +15,24 @@ namespace {
 
 struct LevelInfo {
     Isa isa;
-    int int8_kernels = 0, fp16_kernels = 0;
+    int int8_kernels = 0, fp16_kernels = 0, shared_kernels = 0;
     bool supported = false, usable = false;
 };
 
-bool is_int8(KernelFamily family) {
-    return family == KernelFamily::kGemmS8 || family == KernelFamily::kQuantizeRows ||
-           family == KernelFamily::kQuantizeWeights;
+// What the kernels of a family serve.
+int& count_of(LevelInfo& level, KernelFamily family) {
+    switch (family) {
+        case KernelFamily::kQuantizeRows:
+        case KernelFamily::kQuantizeWeights:
+        case KernelFamily::kGemmS8:
+            return level.int8_kernels;
+        case KernelFamily::kPackRowsF16:
+        case KernelFamily::kPackWeightsF16:
+        case KernelFamily::kGemmF16:
+            return level.fp16_kernels;
+        default:
+            return level.shared_kernels;
+    }
 }
 
 // The levels that this build has kernels for.
@@ -31,14 +42,14 @@ std::vector<LevelInfo> levels(IsaSet usable) {
         const Isa isa = static_cast<Isa>(i);
         LevelInfo info{.isa = isa, .supported = supported_isas().has(isa), .usable = usable.has(isa)};
         for (const Kernel& kernel : kernel_table()) {
-            if (kernel.info.isa == isa) ++(is_int8(kernel.info.family) ? info.int8_kernels : info.fp16_kernels);
+            if (kernel.info.isa == isa) ++count_of(info, kernel.info.family);
         }
-        if (info.int8_kernels + info.fp16_kernels > 0) infos.push_back(info);
+        if (info.int8_kernels + info.fp16_kernels + info.shared_kernels > 0) infos.push_back(info);
     }
     return infos;
 }
 
-// Name of the GEMM that M rows without activation to f32 would run, "-" without one.
+// The level whose GEMM of this family a layer would run, "none" without one.
 std::string dispatched(IsaSet usable, KernelFamily family) {
     const Kernel* kernel = find_kernel(usable, [&](const KernelInfo& info) { return info.family == family; });
     return kernel ? std::string(name_of(kernel->info.isa)) : "none";
@@ -62,18 +73,24 @@ int run_info(bool json) {
                                           {"supported", level.supported},
                                           {"usable", level.usable},
                                           {"int8_kernels", level.int8_kernels},
-                                          {"fp16_kernels", level.fp16_kernels}});
+                                          {"fp16_kernels", level.fp16_kernels},
+                                          {"shared_kernels", level.shared_kernels}});
         }
         text = document.dump(2) + "\n";
     } else {
-        Table table(
-            {{"level"}, {"CPU has it"}, {"used"}, {"INT8 kernels", Align::kRight}, {"FP16 kernels", Align::kRight}});
+        Table table({{"level"},
+                     {"CPU has it"},
+                     {"used"},
+                     {"INT8 kernels", Align::kRight},
+                     {"FP16 kernels", Align::kRight},
+                     {"shared kernels", Align::kRight}});
         for (const LevelInfo& level : levels(usable.value())) {
             table.add_row({{std::string(name_of(level.isa))},
                            {level.supported ? "yes" : "no"},
                            {level.usable ? "yes" : "no", level.usable ? Colour::kGreen : Colour::kNone},
                            {fmt::format("{}", level.int8_kernels)},
-                           {fmt::format("{}", level.fp16_kernels)}});
+                           {fmt::format("{}", level.fp16_kernels)},
+                           {fmt::format("{}", level.shared_kernels)}});
         }
         text =
             fmt::format("octile {}: {} kernels, {} thread{}\n{}INT8 layers run at level {}, FP16 layers at level {}\n",

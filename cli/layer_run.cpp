@@ -182,8 +182,9 @@ Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tens
                            std::int64_t check_rows) try {
     const Layer& layer = planned.layer;
     const Parameters parameters = parameters_of(layer, tensors);
-    Result<Linear> linear = Linear::pack({parameters.data(), parameters.type, layer.n, layer.k, layer.k},
-                                         parameters.bias, {planned.precision, layer.activation}, isas);
+    Result<Linear> linear =
+        Linear::pack({parameters.data(), parameters.type, layer.n, layer.k, layer.k}, parameters.bias,
+                     {.precision = planned.precision, .activation = layer.activation}, isas);
     if (!linear.ok()) return linear.status();
 
     const std::vector<float> x =
@@ -195,7 +196,7 @@ Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tens
     if (Status status = linear->run(x_view, y_view, workspace); !status.ok()) return status;
 
     LayerRun run;
-    run.kernel = linear->kernel_name(layer.m, DataType::kF32);
+    run.kernel = linear->kernel_name(layer.m);
     run.packed_bytes = linear->bytes();
     run.source_bytes = parameters.bytes();
     run.seconds = median_seconds(linear.value(), x_view, y_view, workspace);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace octile::cli {
 namespace {
@@ -19,19 +20,28 @@ double activate(Activation activation, double z) {
             return z;
         case Activation::kRelu:
             return z > 0 ? z : 0;
+        case Activation::kRelu6:
+            return std::fmin(std::fmax(z, 0), 6);
+        case Activation::kHardswish:
+            return z * std::fmin(std::fmax(z + 3, 0), 6) / 6;
         case Activation::kGelu:
             return 0.5 * z * std::erfc(-z / std::sqrt(2.0));
+        case Activation::kGeluTanh:
+            // 0.5 z (1 + tanh(v / 2)), without the cancellation.
+            return z / (1 + std::exp(-2 * std::sqrt(2 / std::numbers::pi) * (z + 0.044715 * z * z * z)));
+        case Activation::kQuickGelu:
+            return z / (1 + std::exp(-1.702 * z));
         case Activation::kSilu:
             return z / (1 + std::exp(-z));
     }
     return z;
 }
 
-// The activation of a value known to within `tolerance`: none has a slope beyond 1.13 (gelu near 1.4), and
+// The activation of a value known to within `tolerance`: none has a slope beyond 1.5 (hardswish below 3), and
 // docs/quantization.md bounds the error of their sequences by less than 2^-20 of the larger of 1 and the result.
 Bounded activate(Activation activation, Bounded z) {
     if (activation == Activation::kNone) return z;
-    constexpr double kSteepest = 1.13, kSequenceError = 0x1p-20;
+    constexpr double kSteepest = 1.5, kSequenceError = 0x1p-20;
     const double value = activate(activation, z.value);
     return {value, kSteepest * z.tolerance + kSequenceError * std::max(1.0, std::fabs(value))};
 }

@@ -1,9 +1,13 @@
 """Turns the LLVM IR that Halide emitted into the IR of an ISA level. Text in, text out; no files, no processes.
 
-Four rewrites:
+Six rewrites:
 - carriers: SelectMmla (select_mmla.h) hands smmla tiles to Halide's back end as udot, which has the same type signature and which no
   kernel of ours uses for itself. Here they get their name. Both sides are counted, because a carrier left over computes nonsense.
-- attributes: every function gets the level's cpu and features, so that no instruction outside the level can be selected.
+- rows of scalable tiles: SelectMmla loads them as if the panel repeated them for every 128 bits of the vector; here those loads become the
+  ones that do it (ld1rq), which Halide cannot say.
+- attributes: every function gets the level's cpu and features, so that no instruction outside the level can be selected, and what the
+  family asks for.
+- prefetches: from the hint for lines used once to that for the second-level cache.
 - unrolling: Halide emits the reduction loop as one step; unrolled by LLVM it shares its pointer arithmetic between steps, while unrolled by
   Halide's schedule it would keep the register tiles of all steps alive at once.
 - symbols: references to Halide's runtime get a prefix, so that another Halide library can live in the same program.
@@ -16,6 +20,7 @@ SYMBOL_PREFIX = "octile_"
 
 CARRIERS = {
     "llvm.aarch64.neon.udot.v4i32.v16i8": "llvm.aarch64.neon.smmla.v4i32.v16i8",
+    "llvm.aarch64.sve.udot.nxv4i32": "llvm.aarch64.sve.smmla.nxv4i32",
 }
 
 
@@ -49,7 +54,26 @@ def unroll_reduction(text: str, count: int) -> str:
     return "\n".join(lines + metadata) + "\n"
 
 
-def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1) -> Finished:
+SCALABLE_SMMLA = "llvm.aarch64.sve.smmla.nxv4i32"
+BYTES, EVERY_LANE = "<vscale x 16 x i8>", "<vscale x 16 x i1> splat (i1 true)"
+
+
+def replicate_rows(text: str) -> str:
+    """Makes the loads of the rows, the first of the two factors of every scalable smmla, replicate 16 bytes."""
+    rows = sorted(set(re.findall(rf"@{re.escape(SCALABLE_SMMLA)}\(<vscale x 4 x i32> [^ ,]+, {re.escape(BYTES)} ([^ ,]+), ", text)))
+    if not rows:
+        return text
+    for name in rows:
+        uses = len(re.findall(rf"{re.escape(name)}(?![\w.$])", text)) - 1
+        factors = len(re.findall(rf"@{re.escape(SCALABLE_SMMLA)}\(<vscale x 4 x i32> [^ ,]+, {re.escape(BYTES)} {re.escape(name)}, ", text))
+        text, loads = re.subn(rf"^(  {re.escape(name)} = )load {re.escape(BYTES)}, (ptr [^ ,]+), [^\n]*$",
+                              rf"\1call {BYTES} @llvm.aarch64.sve.ld1rq.nxv16i8({EVERY_LANE}, \2)", text, flags=re.MULTILINE)
+        if loads != 1 or uses != factors:
+            raise FinishError(f"{name}, the rows of a scalable smmla, is not a load of their own")
+    return text + f"\ndeclare {BYTES} @llvm.aarch64.sve.ld1rq.nxv16i8(<vscale x 16 x i1>, ptr)\n"
+
+
+def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1, attributes: str = "") -> Finished:
     """Raises FinishError if the carriers found are not what the kernel is said to have."""
     calls = 0
     for carrier, instruction in CARRIERS.items():
@@ -63,9 +87,17 @@ def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1) -> Finish
     if leftover:
         raise FinishError(f"{leftover.group(0)} is left over: no smmla form is known for it")
 
+    text = replicate_rows(text)
+
+    # Halide asks for lines that are used once (prefetchnta), which x86 keeps out of the second level: the next tile of rows would fetch
+    # them from memory again.
+    text = re.sub(r"(call void @llvm\.prefetch\.p0\(ptr [^,]+, i32 0, i32) 0,", r"\1 2,", text)
+
     text = re.sub(r'"target-cpu"="[^"]*"', f'"target-cpu"="{level["cpu"]}"', text)
     text = re.sub(r'"target-features"="[^"]*"', f'"target-features"="{level["features"]}"', text)
     text = re.sub(r'"tune-cpu"="[^"]*"', f'"tune-cpu"="{level["tune"]}"', text)
+    if attributes:
+        text = re.sub(r"^(attributes #\d+ = \{)", rf"\1 {attributes}", text, flags=re.MULTILINE)
     text = re.sub(r'target triple = "[^"]*"', f'target triple = "{level["triple"]}"', text)
     text = re.sub(r"([@$])halide_", rf"\1{SYMBOL_PREFIX}halide_", text)
     if unroll > 1:

@@ -4,10 +4,12 @@
 // panel [tile, K', R' / tile]    f16, or f32 holding values that were rounded to f16; zero beyond K, the last row
 // repeated beyond R
 #include "Halide.h"
+#include "panels.h"
 
 namespace {
 
 using namespace Halide;
+using namespace octile::generators;
 
 class PackF16 : public Generator<PackF16> {
   public:
@@ -27,7 +29,11 @@ class PackF16 : public Generator<PackF16> {
     void generate() {
         Func padded =
             BoundaryConditions::constant_exterior(x_, cast(x_.type(), 0), {{0, x_.dim(0).extent()}, {Expr(), Expr()}});
-        rounded(k, r) = cast<float16_t>(padded(k, clamp(r, 0, x_.dim(1).extent() - 1)));
+        // By way of f32, and of bits, which the simplifier leaves alone: Halide's own bf16 to f16 turns NaN into
+        // infinity.
+        Expr value = padded(k, clamp(r, 0, x_.dim(1).extent() - 1));
+        if (x_.type() == BFloat(16)) value = reinterpret<float>(cast<uint32_t>(reinterpret<uint16_t>(value)) << 16);
+        rounded(k, r) = cast<float16_t>(value);
         panel_(row, k, ro) = cast(panel_.type(), rounded(k, row + tile * ro));
     }
 
@@ -38,17 +44,14 @@ class PackF16 : public Generator<PackF16> {
             .split(k, kv, ki, vector, TailStrategy::RoundUp)
             .reorder(row, ki, kv, ro)
             .vectorize(row)
-            .unroll(ki)
-            .parallel(ro);
+            .unroll(ki);
         rounded.compute_at(out, kv)
             .store_in(MemoryType::Register)
             .bound_extent(r, tile)
             .bound_extent(k, vector)
             .vectorize(k)
             .unroll(r);
-        panel_.dim(0).set_bounds(0, tile);
-        panel_.dim(1).set_min(0).set_stride(tile);
-        panel_.dim(2).set_min(0);
+        constrain_panel(panel_, tile);
         x_.dim(0).set_min(0);
         x_.dim(1).set_min(0);
     }

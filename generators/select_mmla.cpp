@@ -51,8 +51,9 @@ constexpr int kCellProducts = kCellResults * kCellDepth;
 int column_lane(int lane) {
     return lane / kCellProducts * kCellBytes + lane % kCellBytes;
 }
+// The same two rows in every segment.
 int row_lane(int lane) {
-    return lane / kCellProducts * kCellBytes + lane % kCellProducts / kCellBytes * kCellDepth + lane % kCellDepth;
+    return lane % kCellProducts / kCellBytes * kCellDepth + lane % kCellDepth;
 }
 
 bool is_int8_product(const VectorReduce* op) {
@@ -60,6 +61,15 @@ bool is_int8_product(const VectorReduce* op) {
     const Call* product = wide ? Call::as_intrinsic(wide->value, {Call::widening_mul}) : nullptr;
     return op->op == VectorReduce::Add && product && product->args[0].type().element_of() == Int(8) &&
            product->args[1].type().element_of() == Int(8);
+}
+
+// The same load with another number of lanes; undefined if `vector` is not a dense load.
+Expr load_lanes(const Expr& vector, int lanes) {
+    const Load* load = vector.as<Load>();
+    const Ramp* ramp = load ? load->index.as<Ramp>() : nullptr;
+    if (!ramp || !is_const_one(ramp->stride)) return Expr();
+    return Load::make(load->type.with_lanes(lanes), load->name, Ramp::make(ramp->base, 1, lanes), load->image,
+                      load->param, const_true(lanes), ModulusRemainder());
 }
 
 // rows, columns of a reduction that is made of cells.
@@ -71,7 +81,12 @@ std::optional<std::pair<Expr, Expr>> match_cells(const VectorReduce* op) {
     Lanes a = flatten(product->args[0]), b = flatten(product->args[1]);
     if (reads(a, column_lane) && reads(b, row_lane)) std::swap(a, b);
     if (!reads(a, row_lane) || !reads(b, column_lane)) return std::nullopt;
-    return std::pair(a.vector, b.vector);
+    const int segments = results / kCellResults;
+    if (segments == 1) return std::pair(a.vector, b.vector);
+    // The other carrier: 16 bytes per segment from the place of the first 16.
+    const Expr rows = load_lanes(a.vector, segments * kCellBytes);
+    if (!rows.defined()) return std::nullopt;
+    return std::pair(rows, b.vector);
 }
 
 }  // namespace
@@ -87,8 +102,8 @@ Expr SelectMmla::visit(const VectorReduce* op) {
 }
 
 Expr SelectPairs::visit(const Shuffle* op) {
-    if (!op->is_interleave() || op->vectors.size() != 2 || op->type.lanes() != kCellResults)
-        return IRMutator::visit(op);
+    const int lanes = op->type.lanes();
+    if (!op->is_interleave() || op->vectors.size() != 2 || lanes % kCellResults) return IRMutator::visit(op);
     const Load *even = op->vectors[0].as<Load>(), *odd = op->vectors[1].as<Load>();
     if (!even || !odd || even->name != odd->name) return IRMutator::visit(op);
     const Ramp *even_at = even->index.as<Ramp>(), *odd_at = odd->index.as<Ramp>();
@@ -97,13 +112,15 @@ Expr SelectPairs::visit(const Shuffle* op) {
     const auto base = as_const_int(even_at->base), next = as_const_int(odd_at->base);
     if (!base || !next || *next != *base + 1 || *base % 2) return IRMutator::visit(op);
 
-    const int cell = (int)(*base / kCellResults * kCellResults), row = (int)*base - cell;
-    const auto load_cell = [&](int at) {
-        return Load::make(even->type.with_lanes(kCellResults), even->name, Ramp::make(at, 1, kCellResults), even->image,
-                          even->param, const_true(kCellResults), ModulusRemainder());
+    // One of the two rows of the cells in two registers: every other pair of neighbours.
+    const int cells = (int)(*base / kCellResults * kCellResults), row = (int)*base - cells;
+    const auto load_cells = [&](int at) {
+        return Load::make(even->type.with_lanes(lanes), even->name, Ramp::make(at, 1, lanes), even->image, even->param,
+                          const_true(lanes), ModulusRemainder());
     };
-    return Shuffle::make({load_cell(cell), load_cell(cell + kCellResults)},
-                         {row, row + 1, kCellResults + row, kCellResults + row + 1});
+    const auto pairs = [&](const Expr& e) { return reinterpret(Int(64, lanes / 2), e); };
+    const Expr both = Shuffle::make_concat({pairs(load_cells(cells)), pairs(load_cells(cells + lanes))});
+    return reinterpret(op->type, Shuffle::make_slice(both, row / 2, 2, lanes / 2));
 }
 
 void add_mmla_selection(Pipeline pipeline) {

@@ -18,9 +18,14 @@ namespace octile::generators {
 //
 //   vector_reduce_add(int32(widening_mul(u8(rows), u8(columns))))
 //
-// which the back end emits as the intrinsic aarch64.neon.udot. Its type signature is exactly that of
-// aarch64.neon.smmla, and no kernel of ours multiplies u8 by u8, so that renaming the intrinsic in the emitted IR
-// (finish_ir.py) completes the selection. The carrier means nothing without the rename; finish_ir.py counts both sides.
+// which the back end emits as the intrinsic aarch64.neon.udot (aarch64.sve.udot). Its type signature is exactly that of
+// aarch64.neon.smmla (aarch64.sve.smmla), and no kernel of ours multiplies u8 by u8, so that renaming the intrinsic in
+// the emitted IR (finish_ir.py) completes the selection. The carrier means nothing without the rename; finish_ir.py
+// counts both sides.
+//
+// With scalable vectors, a register holds a row of cells, one per segment of 128 bits, all with the same two rows. The
+// load of those 16 bytes becomes one of a whole vector, the second carrier: finish_ir.py makes of it the load that
+// repeats 16 bytes in every segment (ld1rq), which Halide cannot say either.
 //
 // A reduction of int8 products that is not such a cell throws Halide::CompileError: a tile that fell back to other
 // instructions would be correct and several times slower.
@@ -40,8 +45,8 @@ class SelectMmla : public Halide::Internal::IRMutator {
 };
 
 // Reads a row of the output out of 2x2 cells. Halide's simplifier makes of such a read interleave(acc[ramp(b, 4, 2)],
-// acc[ramp(b + 1, 4, 2)]), which LLVM turns into ext, zip and st2, about 13 instructions for 8 outputs; one shuffle of
-// two whole cells becomes one zip of 64-bit halves per vector.
+// acc[ramp(b + 1, 4, 2)]), which LLVM turns into ext, zip and st2, about 13 instructions for 8 outputs, and into
+// malformed IR with scalable vectors. Every other 64-bit element of two whole registers is one zip, or uzp, per vector.
 class SelectPairs : public Halide::Internal::IRMutator {
   protected:
     using Halide::Internal::IRMutator::visit;

@@ -12,13 +12,27 @@ namespace octile {
 
 // Argument lists, in order; buffers are row-major as their generator's header comment draws them.
 enum class KernelFamily {
-    kQuantizeRows,     // x -> panel, scale, magnitude
-    kQuantizeWeights,  // x -> panel, scale, magnitude, offset
+    kQuantizeRows,     // x, [input scale] -> panel, and per row what its Scaling needs
+    kQuantizeWeights,  // x -> panel, [scale, magnitude], column sums
     kPackRowsF16,      // x -> panel
     kPackWeightsF16,   // x -> panel
-    kGemmS8,           // lhs panel, rhs panel, row scale, column scale, bias, offset -> y
+    kGemmS8,           // lhs panel, rhs panel, row scale, column scale, bias, column sums, [zero points] -> y
     kGemmF16,          // lhs panel, rhs panel, bias -> y
+    kEpilogue,         // z, activation, low, high, output scale, [other] -> y
+    kLayerNorm,        // x, weight, epsilon, bias, [residual] -> y, [sum]
+    kRmsNorm,          // x, weight, epsilon, [residual] -> y, [sum]
 };
+
+// How the int8 levels of a row come about.
+enum class Scaling {
+    kDynamic,     // from the row's absmax
+    kStatic,      // by a scale that the caller gives
+    kAsymmetric,  // from the row's range, with a zero point
+    kReady,       // they are there already
+};
+
+// What an epilogue does with its second operand.
+enum class Combine { kNone, kResidual, kGate };
 
 // Element type of a packed panel.
 enum class Element { kS8, kU8, kS16, kF16, kF32 };
@@ -45,13 +59,17 @@ struct KernelInfo {
     std::string_view name;
     KernelFamily family = KernelFamily::kGemmS8;
     Isa isa = Isa::kNeon;
-    Element panel = Element::kS8;      // what it writes, or, for a GEMM, its left-hand side
-    DataType input = DataType::kF32;   // of x, where there is an x
-    int tile_m = 0;                    // rows of a left-hand tile; 0 where there is none
-    int tile_n = 0;                    // columns of a right-hand tile; 0 where there is none
-    int k_block = 1;                   // consecutive elements of K that lie side by side in a panel
-    DataType output = DataType::kF32;  // of y, where there is a y
-    Activation activation = Activation::kNone;
+    Element panel = Element::kS8;         // what it writes, or, for a GEMM, its left-hand side
+    DataType input = DataType::kF32;      // of x, where there is an x
+    DataType output = DataType::kF32;     // of y, where there is a y
+    Scaling scaling = Scaling::kDynamic;  // of the rows that it quantizes or multiplies
+    Combine combine = Combine::kNone;
+    int tile_m = 0;      // rows of a tile
+    int panel_m = 0;     // rows of a panel of activations; tile_m of them are read
+    int tile_n = 0;      // columns of a tile: one or several panels
+    int panel_n = 0;     // columns of a panel of weights
+    int k_block = 1;     // consecutive elements of K that lie side by side in a panel
+    int block_rows = 0;  // rows of activations that stay in the cache while the weights pass; 0: as many as fit
 };
 
 }  // namespace octile

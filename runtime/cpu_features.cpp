@@ -8,6 +8,7 @@
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #elif defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -15,16 +16,24 @@
 namespace octile {
 namespace {
 
-constexpr std::array<std::string_view, kIsaCount> kIsaNames = {"avx2", "avx512vnni", "neon", "fp16", "dotprod", "i8mm"};
-static_assert(kIsaNames.size() == static_cast<std::size_t>(Isa::kI8mm) + 1);
+constexpr std::array<std::string_view, kIsaCount> kIsaNames = {"avx2", "avxvnni", "avx512vnni", "neon",
+                                                               "fp16", "dotprod", "i8mm",       "sve256"};
+static_assert(kIsaNames.size() == static_cast<std::size_t>(Isa::kSve256) + 1);
 
 #if defined(__aarch64__)
+
+// Bits of an SVE register as this thread has it, which may be fewer than the CPU's; 0 without SVE.
+int sve_bits() {
+    constexpr int kGetLength = 51, kLengthMask = 0xffff;  // PR_SVE_GET_VL, PR_SVE_VL_LEN_MASK; in bytes
+    const int length = prctl(kGetLength);
+    return length < 0 ? 0 : 8 * (length & kLengthMask);
+}
 
 IsaSet detect() {
     // Bits of the kernel's user interface (arch/arm64/include/uapi/asm/hwcap.h), written out because C libraries older
     // than the CPU do not name them.
     constexpr unsigned long kHwcapFpHp = 1ul << 9, kHwcapAsimdHp = 1ul << 10, kHwcapAsimdDp = 1ul << 20,
-                            kHwcap2I8mm = 1ul << 13;
+                            kHwcapSve = 1ul << 22, kHwcap2SveI8mm = 1ul << 9, kHwcap2I8mm = 1ul << 13;
     const unsigned long hwcap = getauxval(AT_HWCAP), hwcap2 = getauxval(AT_HWCAP2);
     IsaSet isas;
     isas.add(Isa::kNeon);
@@ -33,6 +42,8 @@ IsaSet detect() {
         isas.add(Isa::kDotprod);
         if (hwcap2 & kHwcap2I8mm) isas.add(Isa::kI8mm);
     }
+    if (isas.has(Isa::kI8mm) && (hwcap & kHwcapSve) && (hwcap2 & kHwcap2SveI8mm) && sve_bits() == 256)
+        isas.add(Isa::kSve256);
     return isas;
 }
 
@@ -61,6 +72,8 @@ IsaSet detect() {
     constexpr unsigned kAvx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31);  // F, DQ, CD, BW, VL
     constexpr unsigned kVnni = 1u << 11;
     if ((state & kZmmState) == kZmmState && (b & kAvx512) == kAvx512 && (c & kVnni)) isas.add(Isa::kAvx512vnni);
+    constexpr unsigned kAvxVnni = 1u << 4;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kAvxVnni)) isas.add(Isa::kAvxvnni);
     return isas;
 }
 

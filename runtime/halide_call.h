@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "HalideRuntime.h"
+#include "base/check.h"
 #include "octile/types.h"
 #include "planner/kernel_info.h"
 #include "runtime/kernel_table.h"
@@ -27,22 +28,63 @@ class HalideBuffer {
     };
 
     // Dense: each dimension's stride is the product of the extents before it.
-    HalideBuffer(const void* data, halide_type_t type, std::initializer_list<std::int64_t> extents);
-    HalideBuffer(const void* data, halide_type_t type, std::initializer_list<Dimension> dimensions);
+    HalideBuffer(const void* data, halide_type_t type, std::initializer_list<std::int64_t> extents)
+        : HalideBuffer(data, type) {
+        std::int64_t stride = 1;
+        for (const std::int64_t extent : extents) {
+            add_dimension(extent, stride);
+            stride *= extent;
+        }
+    }
+    HalideBuffer(const void* data, halide_type_t type, std::initializer_list<Dimension> dimensions)
+        : HalideBuffer(data, type) {
+        for (const Dimension& dimension : dimensions)
+            add_dimension(dimension.extent, dimension.stride);
+    }
     HalideBuffer(const HalideBuffer&) = delete;
     HalideBuffer& operator=(const HalideBuffer&) = delete;
 
     halide_buffer_t* get() { return &buffer_; }
 
   private:
-    void set_dimension(int index, std::int64_t extent, std::int64_t stride);
+    HalideBuffer(const void* data, halide_type_t type) {
+        buffer_.host = static_cast<std::uint8_t*>(const_cast<void*>(data));
+        buffer_.type = type;
+        buffer_.dim = dimensions_;
+    }
+    void add_dimension(std::int64_t extent, std::int64_t stride) {
+        OCTILE_CHECK_LT(buffer_.dimensions, kMaxDimensions);
+        OCTILE_CHECK_LE(extent, INT32_MAX);
+        OCTILE_CHECK_LE(stride, INT32_MAX);
+        halide_dimension_t& dimension = dimensions_[buffer_.dimensions++];
+        dimension.min = 0;
+        dimension.extent = static_cast<std::int32_t>(extent);
+        dimension.stride = static_cast<std::int32_t>(stride);
+        dimension.flags = 0;
+    }
 
-    std::array<halide_dimension_t, kMaxDimensions> dimensions_{};
+    // Not initialised beyond buffer_.dimensions: a call at M = 1 makes a dozen of these.
+    union {
+        halide_dimension_t dimensions_[kMaxDimensions];
+    };
     halide_buffer_t buffer_{};
 };
 
-// Runs a kernel on its arguments, in the order of its KernelFamily. kInternal, with Halide's message, if it fails:
-// shapes are checked before this is called, so a failure is a defect or a failed allocation.
-Status call_kernel(const Kernel& kernel, std::initializer_list<HalideBuffer*> arguments);
+// One argument of a kernel: a buffer, or the address of a scalar. Borrowed until the call returns.
+class KernelArgument {
+  public:
+    KernelArgument(HalideBuffer& buffer) : pointer_(buffer.get()) {}                              // NOLINT: implicit
+    KernelArgument(const float& scalar) : pointer_(const_cast<float*>(&scalar)) {}                // NOLINT: implicit
+    KernelArgument(const std::int32_t& scalar) : pointer_(const_cast<std::int32_t*>(&scalar)) {}  // NOLINT: implicit
+
+    void* get() const { return pointer_; }
+
+  private:
+    void* pointer_;
+};
+
+// Runs a kernel on its arguments, in the order of its KernelFamily. The kernel does not check them. kInternal, with
+// Halide's message, if it fails: a defect.
+Status call_kernel(const Kernel& kernel, std::initializer_list<KernelArgument> arguments);
 
 }  // namespace octile

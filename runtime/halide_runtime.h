@@ -11,9 +11,6 @@ using octile_halide_error_handler = void (*)(void* user_context, const char* mes
 octile_halide_error_handler octile_halide_set_error_handler(octile_halide_error_handler handler);
 
 using octile_halide_task = int (*)(void* user_context, int index, std::uint8_t* closure);
-using octile_halide_do_par_for = int (*)(void* user_context, octile_halide_task task, int min, int size,
-                                         std::uint8_t* closure);
-octile_halide_do_par_for octile_halide_set_custom_do_par_for(octile_halide_do_par_for do_par_for);
 int octile_halide_default_do_par_for(void* user_context, octile_halide_task task, int min, int size,
                                      std::uint8_t* closure);
 int octile_halide_set_num_threads(int count);

@@ -1,284 +1,142 @@
 #include "octile/linear.h"
 
-#include <array>
-#include <cmath>
-#include <cstring>
-#include <vector>
-
 #include <fmt/format.h>
 
-#include "base/check.h"
+#include <cmath>
+
 #include "octile/layer.h"
-#include "planner/select_kernel.h"
-#include "runtime/aligned_buffer.h"
-#include "runtime/halide_call.h"
-#include "runtime/kernel_table.h"
-#include "runtime/parallel.h"
+#include "runtime/gemm.h"
+#include "runtime/workspace.h"
 
 namespace octile {
 namespace {
 
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-// Types that activations come and go in; the order indexes the tables below.
-constexpr std::array<DataType, 2> kActivationTypes = {DataType::kF32, DataType::kF16};
-
-std::optional<std::size_t> activation_type_index(DataType type) {
-    for (std::size_t i = 0; i < kActivationTypes.size(); i++) {
-        if (kActivationTypes[i] == type) return i;
-    }
-    return std::nullopt;
-}
-
-// The kernels for one tile height: what packs x of either type, and the GEMM for y of either type.
-struct TileKernels {
-    int tile_m = 0;
-    std::array<const Kernel*, kActivationTypes.size()> pack_rows{};
-    std::array<const Kernel*, kActivationTypes.size()> gemm{};
-
-    bool complete() const {
-        for (const Kernel* kernel : pack_rows) {
-            if (!kernel) return false;
-        }
-        for (const Kernel* kernel : gemm) {
-            if (!kernel) return false;
-        }
-        return true;
-    }
+// One matrix of weights as the caller gives it.
+struct Source {
+    const char* name;
+    const char* bias_name;
+    MatrixView weights;
+    std::span<const float> scale;  // of levels that are there already; else empty
+    std::span<const float> bias;
 };
 
-struct Families {
-    KernelFamily gemm, pack_rows, pack_weights;
-};
-
-Families families_of(Precision precision) {
-    if (precision == Precision::kInt8)
-        return {KernelFamily::kGemmS8, KernelFamily::kQuantizeRows, KernelFamily::kQuantizeWeights};
-    return {KernelFamily::kGemmF16, KernelFamily::kPackRowsF16, KernelFamily::kPackWeightsF16};
-}
-
-const halide_type_t kInt32(halide_type_int, 32);
-
-// Halide counts the elements of a buffer in an int32.
-constexpr std::int64_t kMaxElements = 2147483647;
-
-Status invalid(std::string message) {
-    return Status(StatusCode::kInvalidArgument, std::move(message));
-}
-
-template <typename View>
-Status check_matrix(const char* what, const View& view) {
-    if (view.rows < 0 || view.columns < 1 || view.rows > kMaxExtent || view.columns > kMaxExtent) {
-        return invalid(fmt::format("{}: shape [{}, {}]; expected extents from 1 to {}", what, view.rows, view.columns,
-                                   kMaxExtent));
-    }
-    if (view.row_stride < view.columns || view.row_stride > kMaxExtent) {
+Status check_source(const Source& source, const LinearOptions& options) {
+    const MatrixView& weights = source.weights;
+    if (Status status = check_matrix(source.name, weights); !status.ok()) return status;
+    if (weights.rows < 1)
+        return invalid(fmt::format("{}: shape [{}, {}] has no rows", source.name, weights.rows, weights.columns));
+    // With a zero point, an element of x has nine bits.
+    const std::int64_t most = options.input_scaling == InputScaling::kAsymmetric ? kMaxReduction / 2 : kMaxReduction;
+    if (options.precision == Precision::kInt8 && weights.columns > most) {
         return invalid(
-            fmt::format("{}: row stride {}; expected {} to {}", what, view.row_stride, view.columns, kMaxExtent));
+            fmt::format("{}: K = {}; INT8 sums up to {} products exactly", source.name, weights.columns, most));
     }
-    if (view.rows > kMaxElements / view.row_stride) {
-        return invalid(fmt::format("{}: {} rows of {} elements; expected at most {} elements in all", what, view.rows,
-                                   view.row_stride, kMaxElements));
+    const auto channels = static_cast<std::size_t>(weights.rows);
+    if (!source.bias.empty() && source.bias.size() != channels)
+        return invalid(fmt::format("{}: {} elements; expected {}", source.bias_name, source.bias.size(), channels));
+    const auto bias_size = static_cast<std::int64_t>(source.bias.size());
+    if (const std::int64_t channel = first_non_finite(source.bias.data(), bias_size); channel >= 0) {
+        return Status(StatusCode::kNonFinite,
+                      fmt::format("{}: output channel {} is NaN or infinity", source.bias_name, channel));
     }
-    if (view.rows > 0 && !view.data) return invalid(fmt::format("{}: no data", what));
     return {};
 }
 
-template <typename View>
-HalideBuffer matrix_buffer(const View& view) {
-    return HalideBuffer(
-        view.data, halide_type_of(view.type),
-        std::initializer_list<HalideBuffer::Dimension>{{view.columns, 1}, {view.rows, view.row_stride}});
-}
-
-std::int64_t first_non_finite(const float* values, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; i++) {
-        if (!std::isfinite(values[i])) return i;
+Status check_options(const LinearOptions& options) {
+    if (options.range && options.activation != Activation::kNone) {
+        return invalid(
+            fmt::format("an output range and the activation {}: expected one of them", name_of(options.activation)));
     }
-    return -1;
-}
-
-Status out_of_memory(std::size_t bytes) {
-    return Status(StatusCode::kOutOfMemory, fmt::format("cannot allocate {} bytes", bytes));
+    if (options.range && !(options.range->low <= options.range->high))
+        return invalid(fmt::format("output range from {} to {}", options.range->low, options.range->high));
+    if (options.input_scaling != InputScaling::kDynamic && options.precision != Precision::kInt8)
+        return invalid("an input scaling other than dynamic needs INT8");
+    // The inverse is normal too then.
+    const bool scale_fits =
+        std::isnormal(options.input_scale) && options.input_scale > 0 && std::isnormal(1.0f / options.input_scale);
+    if (options.input_scaling == InputScaling::kStatic && !scale_fits)
+        return invalid(fmt::format("input scale {}; expected a positive, normal number", options.input_scale));
+    return {};
 }
 
 }  // namespace
-
-struct Workspace::State {
-    AlignedBuffer memory;
-};
 
 Workspace::Workspace() : state_(std::make_unique<State>()) {}
 Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
 std::size_t Workspace::bytes() const {
-    return state_->memory.bytes();
+    return state_->rows.bytes() + state_->scratch.bytes();
 }
 
 struct Linear::State {
-    std::int64_t k = 0, n = 0;
-    Precision precision = Precision::kInt8;
-    Activation activation = Activation::kNone;
+    LinearOptions options;
+    PackedWeights weights;
 
-    std::vector<TileKernels> tiles;
-    std::vector<int> tiles_m;  // of `tiles`, for select_tile()
-    int tile_n = 0, k_block = 1;
-    Element lhs_element = Element::kS8;
-
-    AlignedBuffer panel, column_scale, bias, offset;
-
-    std::int64_t padded_k() const { return round_up(k, kReductionPadding); }
-    std::int64_t panels_n() const { return (n + tile_n - 1) / tile_n; }
-    std::int64_t padded_n() const { return panels_n() * tile_n; }
-    const TileKernels& tile_for(std::int64_t m) const { return tiles[select_tile(tiles_m, m)]; }
-
-    // Panels as their kernels see them; `tile` rows or columns each.
-    HalideBuffer panel_buffer(const void* data, halide_type_t type, std::int64_t tile, std::int64_t count) const {
-        if (precision == Precision::kInt8)
-            return HalideBuffer(data, type, {std::int64_t{k_block}, tile, padded_k() / k_block, count});
-        return HalideBuffer(data, type, {tile, padded_k(), count});
-    }
-
-    Status select_kernels(IsaSet isas);
-    Status pack_weights(const MatrixView& weights, IsaSet isas);
-    Status check_weights() const;
-    Status run_int8(const TileKernels& tile, std::size_t in, std::size_t out, const MatrixView& x,
-                    const MutableMatrixView& y, AlignedBuffer& memory) const;
-    Status run_fp16(const TileKernels& tile, std::size_t in, std::size_t out, const MatrixView& x,
-                    const MutableMatrixView& y, AlignedBuffer& memory) const;
+    static Result<Linear> pack(std::span<const Source> sources, const LinearOptions& options, IsaSet isas);
+    Status check_output(std::int64_t rows, const MutableMatrixView& y, const RunOptions& run) const;
 };
 
-Status Linear::State::select_kernels(IsaSet isas) {
-    const Families families = families_of(precision);
-    const auto is_gemm = [&](const KernelInfo& info) {
-        return info.family == families.gemm && info.activation == activation;
-    };
-    const Kernel* best = find_kernel(isas, is_gemm);
-    if (!best) {
-        return Status(StatusCode::kUnsupported, fmt::format("no {} kernel with activation {} for ISA levels: {}",
-                                                            name_of(precision), name_of(activation), to_string(isas)));
-    }
-    const Isa isa = best->info.isa;
-    tile_n = best->info.tile_n;
-    k_block = best->info.k_block;
-    lhs_element = best->info.panel;
-
-    const auto tile_with = [&](int tile_m) -> TileKernels& {
-        for (TileKernels& tile : tiles) {
-            if (tile.tile_m == tile_m) return tile;
-        }
-        tiles.push_back({.tile_m = tile_m});
-        return tiles.back();
-    };
-    for (const Kernel& kernel : kernel_table()) {
-        if (kernel.info.isa != isa) continue;
-        if (is_gemm(kernel.info)) {
-            tile_with(kernel.info.tile_m).gemm[*activation_type_index(kernel.info.output)] = &kernel;
-        } else if (kernel.info.family == families.pack_rows) {
-            tile_with(kernel.info.tile_m).pack_rows[*activation_type_index(kernel.info.input)] = &kernel;
-        }
-    }
-    for (const TileKernels& tile : tiles) {
-        OCTILE_CHECK_EQ(tile.complete(), true);
-        tiles_m.push_back(tile.tile_m);
-    }
-    return {};
-}
-
-Status Linear::State::pack_weights(const MatrixView& weights, IsaSet isas) {
-    const KernelFamily family = families_of(precision).pack_weights;
-    const Kernel* pack = find_kernel(isas, [&](const KernelInfo& info) {
-        return info.family == family && info.input == weights.type && info.isa == tiles[0].gemm[0]->info.isa;
-    });
-    if (!pack)
+Result<Linear> Linear::State::pack(std::span<const Source> sources, const LinearOptions& options, IsaSet isas) {
+    if (Status status = check_options(options); !status.ok()) return status;
+    for (const Source& source : sources)
+        if (Status status = check_source(source, options); !status.ok()) return status;
+    const LevelKernels* kernels = LevelKernels::find(options.precision, isas);
+    if (!kernels) {
         return Status(StatusCode::kUnsupported,
-                      fmt::format("no kernel packs weights of type {}", name_of(weights.type)));
-
-    if (padded_n() > kMaxElements / padded_k()) {
-        return invalid(fmt::format("weights: [{}, {}]; expected at most {} elements in all", n, k, kMaxElements));
+                      fmt::format("no {} kernel for ISA levels: {}", name_of(options.precision), to_string(isas)));
     }
-    const auto elements = static_cast<std::size_t>(padded_n() * padded_k());
-    const std::size_t column_bytes = static_cast<std::size_t>(padded_n()) * sizeof(float);
-    const std::size_t panel_bytes = elements * static_cast<std::size_t>(size_of(pack->info.panel));
-    if (!panel.reserve(panel_bytes)) return out_of_memory(panel_bytes);
-    HalideBuffer x = matrix_buffer(weights);
-    HalideBuffer packed = panel_buffer(panel.data(), halide_type_of(pack->info.panel), tile_n, panels_n());
-    if (precision == Precision::kFp16) return call_kernel(*pack, {&x, &packed});
-
-    if (!column_scale.reserve(column_bytes) || !offset.reserve(column_bytes)) return out_of_memory(column_bytes);
-    HalideBuffer scales(column_scale.data(), halide_type_of(DataType::kF32), {padded_n()});
-    AlignedBuffer magnitude;
-    if (!magnitude.reserve(column_bytes)) return out_of_memory(column_bytes);
-    HalideBuffer magnitudes(magnitude.data(), kInt32, {padded_n()});
-    HalideBuffer offsets(offset.data(), kInt32, {padded_n()});
-    return call_kernel(*pack, {&x, &packed, &scales, &magnitudes, &offsets});
+    auto state = std::make_unique<State>();
+    state->options = options;
+    PackedWeights& weights = state->weights;
+    weights.kernels = kernels;
+    weights.k = sources[0].weights.columns;
+    weights.n = sources[0].weights.rows;
+    weights.matrices = static_cast<int>(sources.size());
+    if (Status status = weights.allocate(); !status.ok()) return status;
+    for (int matrix = 0; const Source& source : sources) {
+        if (Status status = weights.pack(matrix, source.name, source.weights, source.scale); !status.ok())
+            return status;
+        weights.set_bias(matrix++, source.bias);
+    }
+    return Linear(std::move(state));
 }
 
-Status Linear::State::check_weights() const {
-    if (precision == Precision::kInt8) {
-        const std::int64_t channel = first_non_finite(reinterpret_cast<const float*>(column_scale.data()), n);
-        if (channel < 0) return {};
-        return Status(StatusCode::kNonFinite, fmt::format("weights: output channel {} holds NaN or infinity", channel));
+Result<Linear> Linear::pack(const MatrixView& weights, std::span<const float> bias, const LinearOptions& options,
+                            IsaSet isas) {
+    if (weights.type == DataType::kI8) return invalid("weights of type i8: expected f32, f16 or bf16, or their scales");
+    const Source source{"weights", "bias", weights, {}, bias};
+    return State::pack({&source, 1}, options, isas);
+}
+
+Result<Linear> Linear::pack_quantized(const MatrixView& levels, std::span<const float> scale,
+                                      std::span<const float> bias, const LinearOptions& options, IsaSet isas) {
+    if (levels.type != DataType::kI8 || options.precision != Precision::kInt8) {
+        return invalid(fmt::format("quantized weights of type {} for {}: expected i8 for int8", name_of(levels.type),
+                                   name_of(options.precision)));
     }
-    constexpr unsigned kExponentF16 = 0x7c00;
-    const auto* values = reinterpret_cast<const std::uint16_t*>(panel.data());
-    for (std::int64_t p = 0; p < panels_n(); p++) {
-        for (std::int64_t at = 0; at < padded_k() * tile_n; at++) {
-            if ((values[p * padded_k() * tile_n + at] & kExponentF16) != kExponentF16) continue;
-            return Status(
-                StatusCode::kNonFinite,
-                fmt::format(
-                    "weights: output channel {} holds NaN, infinity or a magnitude beyond 65504, the largest of f16",
-                    std::min(p * tile_n + at % tile_n, n - 1)));
+    if (scale.size() != static_cast<std::size_t>(std::max<std::int64_t>(0, levels.rows)))
+        return invalid(fmt::format("scale: {} elements; expected {}", scale.size(), levels.rows));
+    for (std::size_t channel = 0; channel < scale.size(); channel++) {
+        if (!(scale[channel] > 0) || !std::isfinite(scale[channel])) {
+            return invalid(fmt::format("scale: output channel {} has {}; expected a positive, finite number", channel,
+                                       scale[channel]));
         }
     }
-    return {};
+    const Source source{"weights", "bias", levels, scale, bias};
+    return State::pack({&source, 1}, options, isas);
 }
 
-Status Linear::State::run_int8(const TileKernels& tile, std::size_t in, std::size_t out, const MatrixView& x,
-                               const MutableMatrixView& y, AlignedBuffer& memory) const {
-    const std::int64_t panels_m = (x.rows + tile.tile_m - 1) / tile.tile_m, padded_m = panels_m * tile.tile_m;
-    const auto panel_bytes =
-        static_cast<std::size_t>(round_up(padded_m * padded_k() * size_of(lhs_element), AlignedBuffer::kAlignment));
-    const std::size_t row_bytes = static_cast<std::size_t>(padded_m) * sizeof(float);
-    const std::size_t bytes = panel_bytes + 2 * row_bytes;
-    if (!memory.reserve(bytes)) return out_of_memory(bytes);
-    auto* row_scale = reinterpret_cast<float*>(memory.data() + panel_bytes);
-
-    HalideBuffer source = matrix_buffer(x);
-    HalideBuffer lhs = panel_buffer(memory.data(), halide_type_of(lhs_element), tile.tile_m, panels_m);
-    HalideBuffer row_scales(row_scale, halide_type_of(DataType::kF32), {padded_m});
-    HalideBuffer magnitudes(memory.data() + panel_bytes + row_bytes, kInt32, {padded_m});
-    if (Status status = call_kernel(*tile.pack_rows[in], {&source, &lhs, &row_scales, &magnitudes}); !status.ok()) {
-        return status;
+Result<Linear> Linear::pack_gated(const MatrixView& gate, std::span<const float> gate_bias, const MatrixView& up,
+                                  std::span<const float> up_bias, const LinearOptions& options, IsaSet isas) {
+    if (gate.rows != up.rows || gate.columns != up.columns) {
+        return invalid(fmt::format("gate [{}, {}] and up [{}, {}]: expected the same shape", gate.rows, gate.columns,
+                                   up.rows, up.columns));
     }
-    if (const std::int64_t row = first_non_finite(row_scale, x.rows); row >= 0) {
-        return Status(StatusCode::kNonFinite, fmt::format("x: row {} holds NaN or infinity", row));
-    }
-
-    HalideBuffer rhs = panel_buffer(panel.data(), halide_type_of(Element::kS8), tile_n, panels_n());
-    HalideBuffer column_scales(column_scale.data(), halide_type_of(DataType::kF32), {padded_n()});
-    HalideBuffer biases(bias.data(), halide_type_of(DataType::kF32), {padded_n()});
-    HalideBuffer offsets(offset.data(), kInt32, {padded_n()});
-    HalideBuffer target = matrix_buffer(y);
-    return call_kernel(*tile.gemm[out], {&lhs, &rhs, &row_scales, &column_scales, &biases, &offsets, &target});
-}
-
-Status Linear::State::run_fp16(const TileKernels& tile, std::size_t in, std::size_t out, const MatrixView& x,
-                               const MutableMatrixView& y, AlignedBuffer& memory) const {
-    const std::int64_t panels_m = (x.rows + tile.tile_m - 1) / tile.tile_m;
-    const auto bytes = static_cast<std::size_t>(panels_m * tile.tile_m * padded_k() * size_of(lhs_element));
-    if (!memory.reserve(bytes)) return out_of_memory(bytes);
-    HalideBuffer source = matrix_buffer(x);
-    HalideBuffer lhs = panel_buffer(memory.data(), halide_type_of(lhs_element), tile.tile_m, panels_m);
-    if (Status status = call_kernel(*tile.pack_rows[in], {&source, &lhs}); !status.ok()) return status;
-    HalideBuffer rhs = panel_buffer(panel.data(), halide_type_of(Element::kF16), tile_n, panels_n());
-    HalideBuffer biases(bias.data(), halide_type_of(DataType::kF32), {padded_n()});
-    HalideBuffer target = matrix_buffer(y);
-    return call_kernel(*tile.gemm[out], {&lhs, &rhs, &biases, &target});
+    if (gate.type == DataType::kI8 || up.type == DataType::kI8)
+        return invalid("gate and up of type i8: expected f32, f16 or bf16");
+    const Source sources[] = {{"gate", "gate bias", gate, {}, gate_bias}, {"up", "up bias", up, {}, up_bias}};
+    return State::pack(sources, options, isas);
 }
 
 Linear::Linear(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -286,85 +144,100 @@ Linear::~Linear() = default;
 Linear::Linear(Linear&&) noexcept = default;
 Linear& Linear::operator=(Linear&&) noexcept = default;
 
-Result<Linear> Linear::pack(const MatrixView& weights, std::span<const float> bias, const LinearOptions& options,
-                            IsaSet isas) {
-    if (Status status = check_matrix("weights", weights); !status.ok()) return status;
-    if (weights.rows < 1)
-        return invalid(fmt::format("weights: shape [{}, {}] has no rows", weights.rows, weights.columns));
-    if (options.precision == Precision::kInt8 && weights.columns > kMaxReduction) {
+Status Linear::State::check_output(std::int64_t rows, const MutableMatrixView& y, const RunOptions& run) const {
+    if (Status status = check_matrix("y", as_const(y)); !status.ok()) return status;
+    if (y.columns != weights.n || y.rows != rows) {
+        return invalid(fmt::format("y [{}, {}] does not fit {} rows of a linear layer from {} to {} features", y.rows,
+                                   y.columns, rows, weights.k, weights.n));
+    }
+    if (y.type == DataType::kI8 &&
+        !(std::isnormal(run.output_scale) && run.output_scale > 0 && std::isnormal(1.0f / run.output_scale))) {
         return invalid(
-            fmt::format("weights: K = {}; INT8 sums up to {} products exactly", weights.columns, kMaxReduction));
+            fmt::format("output scale {} for y of type i8; expected a positive, normal number", run.output_scale));
     }
-    if (!bias.empty() && bias.size() != static_cast<std::size_t>(weights.rows)) {
-        return invalid(fmt::format("bias: {} elements; expected {}", bias.size(), weights.rows));
+    const MatrixView& residual = run.residual;
+    if (!residual.data) return {};
+    if (Status status = check_matrix("residual", residual); !status.ok()) return status;
+    const DataType expected = y.type == DataType::kI8 ? DataType::kF32 : y.type;
+    if (residual.rows != y.rows || residual.columns != y.columns || residual.type != expected) {
+        return invalid(fmt::format("residual [{}, {}] of type {}; expected [{}, {}] of type {}", residual.rows,
+                                   residual.columns, name_of(residual.type), y.rows, y.columns, name_of(expected)));
     }
-    if (const std::int64_t channel = first_non_finite(bias.data(), static_cast<std::int64_t>(bias.size()));
-        channel >= 0) {
-        return Status(StatusCode::kNonFinite, fmt::format("bias: output channel {} is NaN or infinity", channel));
-    }
-
-    install_parallel_for();
-    auto state = std::make_unique<State>();
-    state->k = weights.columns;
-    state->n = weights.rows;
-    state->precision = options.precision;
-    state->activation = options.activation;
-    if (Status status = state->select_kernels(isas); !status.ok()) return status;
-    if (Status status = state->pack_weights(weights, isas); !status.ok()) return status;
-    if (Status status = state->check_weights(); !status.ok()) return status;
-
-    const std::size_t bias_bytes = static_cast<std::size_t>(state->padded_n()) * sizeof(float);
-    if (!state->bias.reserve(bias_bytes)) return out_of_memory(bias_bytes);
-    std::memset(state->bias.data(), 0, bias_bytes);
-    if (!bias.empty()) std::memcpy(state->bias.data(), bias.data(), bias.size_bytes());
-    return Linear(std::move(state));
+    if (weights.matrices == 2) return invalid("a gated layer has no residual");
+    return {};
 }
 
-Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace) const {
-    const State& state = *state_;
+Status Linear::pack_rows(const MatrixView& x, PackedRows& rows) const {
     if (Status status = check_matrix("x", x); !status.ok()) return status;
-    if (Status status = check_matrix("y", y); !status.ok()) return status;
-    if (x.columns != state.k || y.columns != state.n || x.rows != y.rows) {
-        return invalid(fmt::format("x [{}, {}] and y [{}, {}] do not fit a linear layer from {} to {} features", x.rows,
-                                   x.columns, y.rows, y.columns, state.k, state.n));
-    }
-    const std::optional<std::size_t> in = activation_type_index(x.type), out = activation_type_index(y.type);
-    if (!in || !out) {
-        return Status(StatusCode::kUnsupported, fmt::format("x of type {} and y of type {}; expected f32 or f16",
-                                                            name_of(x.type), name_of(y.type)));
-    }
-    if (x.rows == 0) return {};
-    const TileKernels& tile = state.tile_for(x.rows);
-    if (round_up(x.rows, tile.tile_m) > kMaxElements / state.padded_k()) {
+    if (x.columns != state_->weights.k) {
         return invalid(
-            fmt::format("x: [{}, {}]; expected at most {} elements in all", x.rows, x.columns, kMaxElements));
+            fmt::format("x [{}, {}] does not fit a linear layer from {} to {} features", x.rows, x.columns, k(), n()));
     }
-    AlignedBuffer& memory = workspace.state_->memory;
-    return state.precision == Precision::kInt8 ? state.run_int8(tile, *in, *out, x, y, memory)
-                                               : state.run_fp16(tile, *in, *out, x, y, memory);
+    return make_ready(rows).pack(x);
+}
+
+PackedRows::State& Linear::make_ready(PackedRows& rows) const {
+    PackedRows::State& state = *rows.state_;
+    state.kernels = state_->weights.kernels;
+    state.scaling = state_->options.input_scaling;
+    state.input_scale = state_->options.input_scale;
+    return state;
+}
+
+bool Linear::accepts(const PackedRows& rows) const {
+    const PackedRows::State& state = *rows.state_;
+    const LinearOptions& options = state_->options;
+    return state.kernels == state_->weights.kernels && state.k == k() && state.scaling == options.input_scaling &&
+           (options.input_scaling != InputScaling::kStatic || state.input_scale == options.input_scale);
+}
+
+Status Linear::run(const PackedRows& rows, const MutableMatrixView& y, Workspace& workspace,
+                   const RunOptions& options) const {
+    if (!accepts(rows)) {
+        return invalid(
+            fmt::format("these rows [{}, {}] were packed for another kind of layer than one of {} from {} "
+                        "to {} features",
+                        rows.rows(), rows.columns(), name_of(precision()), k(), n()));
+    }
+    if (Status status = state_->check_output(rows.rows(), y, options); !status.ok()) return status;
+    if (rows.rows() == 0) return {};
+    const Epilogue epilogue{state_->options.activation, state_->options.range, options.output_scale, options.residual};
+    return run_gemm(*rows.state_, state_->weights, epilogue, y, workspace.state_->scratch);
+}
+
+Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
+                   const RunOptions& options) const {
+    if (Status status = state_->check_output(x.rows, y, options); !status.ok()) return status;
+    PackedRows& rows = workspace.state_->rows;
+    if (Status status = pack_rows(x, rows); !status.ok()) return status;
+    return run(rows, y, workspace, options);
 }
 
 std::int64_t Linear::k() const {
-    return state_->k;
+    return state_->weights.k;
 }
 std::int64_t Linear::n() const {
-    return state_->n;
+    return state_->weights.n;
 }
 Precision Linear::precision() const {
-    return state_->precision;
+    return state_->options.precision;
 }
 Activation Linear::activation() const {
-    return state_->activation;
+    return state_->options.activation;
 }
-
+bool Linear::gated() const {
+    return state_->weights.matrices == 2;
+}
 std::size_t Linear::bytes() const {
-    return state_->panel.bytes() + state_->column_scale.bytes() + state_->bias.bytes() + state_->offset.bytes();
+    return state_->weights.bytes();
 }
 
-std::string_view Linear::kernel_name(std::int64_t m, DataType output) const {
-    const std::optional<std::size_t> out = activation_type_index(output);
-    OCTILE_CHECK_EQ(out.has_value(), true);
-    return state_->tile_for(m).gemm[*out]->info.name;
+std::string_view Linear::kernel_name(std::int64_t m) const {
+    const GemmKernels& gemm = state_->weights.kernels->gemm(
+        state_->options.input_scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic);
+    if (m == 1) return gemm.row->info.name;
+    const auto rows = static_cast<std::size_t>(std::max<std::int64_t>(m, 1));
+    return gemm.wide[std::min(rows, gemm.wide.size()) - 1]->info.name;
 }
 
 }  // namespace octile

@@ -75,7 +75,7 @@ Status print_levels() {
         if (!isas.ok()) return isas.status();
         const Result<Linear> linear = make_linear(16, 16, isas.value());
         if (!linear.ok()) continue;
-        const std::string_view name = linear->kernel_name(1, DataType::kF32);
+        const std::string_view name = linear->kernel_name(1);
         for (const Kernel& kernel : kernel_table()) {
             if (kernel.info.name == name && kernel.info.isa == isa) fmt::print("{}\n", name_of(isa));
         }

@@ -14,15 +14,18 @@ namespace octile {
 // The instruction-set levels that kernels are built for, each architecture's from the lowest up.
 enum class Isa {
     kAvx2,        // x86-64: AVX2, FMA, F16C
+    kAvxvnni,     // x86-64: the same and AVX-VNNI
     kAvx512vnni,  // x86-64: AVX-512 F, BW, DQ, VL and VNNI
     kNeon,        // aarch64: ARMv8.0-A, every 64-bit Arm CPU
     kFp16,        // aarch64: FEAT_FP16 arithmetic; floating-point kernels only
     kDotprod,     // aarch64: FEAT_DotProd (SDOT)
     kI8mm,        // aarch64: FEAT_I8MM (SMMLA)
+    kSve256,      // aarch64: the same on SVE registers of exactly 256 bits
 };
-inline constexpr int kIsaCount = 6;
+inline constexpr int kIsaCount = 8;
 
-std::string_view name_of(Isa isa);  // "avx2" "avx512vnni" "neon" "fp16" "dotprod" "i8mm"
+// "avx2" "avxvnni" "avx512vnni" "neon" "fp16" "dotprod" "i8mm" "sve256"
+std::string_view name_of(Isa isa);
 std::optional<Isa> parse_isa(std::string_view name);
 
 class IsaSet {
@@ -40,7 +43,8 @@ class IsaSet {
     std::uint32_t bits_ = 0;
 };
 
-// Levels whose every instruction this CPU executes and the operating system lets it execute.
+// Levels whose every instruction this CPU executes and the operating system lets it execute. The length of SVE's
+// vectors is that of the first thread that asks: a process that changes it (prctl PR_SVE_SET_VL) does so before.
 IsaSet supported_isas();
 
 // `supported` without the levels above `level`. kUnsupported, naming what there is, if `supported` lacks the level

@@ -1,6 +1,10 @@
 // One linear layer: weights packed once for this CPU, then run on any number of rows.
 //
-//   y[m, n] = act(sum_k x[m, k] * w[n, k] + bias[n])
+//   y[m, n] = act(sum_k x[m, k] * w[n, k] + bias[n]) + residual[m, n]
+//
+// or, of two matrices of weights with one input (SwiGLU, GeGLU),
+//
+//   y[m, n] = act(sum_k x[m, k] * gate[n, k] + gate_bias[n]) * (sum_k x[m, k] * up[n, k] + up_bias[n])
 //
 // INT8 quantizes w per output channel when it packs and x per row when it runs; its results are bit-identical on every
 // CPU, ISA level and thread count. FP16 multiplies f16 values. The arithmetic of both is docs/quantization.md.
@@ -9,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -35,6 +40,26 @@ struct MutableMatrixView {
     std::int64_t row_stride = 0;
 };
 
+// How INT8 gets the levels of x.
+enum class InputScaling {
+    kDynamic,     // symmetric, from each row's absmax
+    kStatic,      // symmetric, all rows by LinearOptions::input_scale; what is beyond 127 scales saturates
+    kAsymmetric,  // from each row's range, with a zero point
+};
+
+// Bounds of the output, in place of an activation. A NaN stays one.
+struct OutputRange {
+    float low, high;
+};
+
+struct LinearOptions {
+    Precision precision = Precision::kInt8;
+    Activation activation = Activation::kNone;  // of a gated layer: on the gate
+    std::optional<OutputRange> range = {};      // only with Activation::kNone
+    InputScaling input_scaling = InputScaling::kDynamic;
+    float input_scale = 0;  // kStatic: what one level is worth, positive and normal
+};
+
 // Scratch memory of run(): grows to what a call needs and keeps it, so that a second call of the same shape allocates
 // nothing. One thread uses it at a time.
 class Workspace {
@@ -48,13 +73,38 @@ class Workspace {
 
   private:
     friend class Linear;
+    friend class Norm;
     struct State;
     std::unique_ptr<State> state_;
 };
 
-struct LinearOptions {
-    Precision precision = Precision::kInt8;
-    Activation activation = Activation::kNone;
+// Rows of x as Linear::pack_rows() leaves them: for several layers that share an input, quantized once. Memory is kept
+// like Workspace's.
+class PackedRows {
+  public:
+    PackedRows();
+    ~PackedRows();
+    PackedRows(PackedRows&&) noexcept;
+    PackedRows& operator=(PackedRows&&) noexcept;
+
+    std::int64_t rows() const;
+    std::int64_t columns() const;
+    std::size_t bytes() const;
+
+    struct State;
+
+  private:
+    friend class Linear;
+    std::unique_ptr<State> state_;
+};
+
+// What a call of run() may add.
+struct RunOptions {
+    // [M, N] of y's type (f32 where y is i8), added after the activation; no data: none. May be y itself where the
+    // types agree. Not for gated layers.
+    MatrixView residual = {};
+    // y of type i8: what one level is worth. y = rne(v / output_scale), saturated to -127..127.
+    float output_scale = 0;
 };
 
 class Linear {
@@ -62,37 +112,57 @@ class Linear {
     // Packs weights [N, K] of f32, f16 or bf16, and bias [N] (empty: none), into memory of its own; the originals may
     // be freed. `isas`: the levels it may use, usable_isas() as a rule.
     //
-    // - kInvalidArgument: an extent below 1, more than 2^31 - 1 elements with padding, K above 131072 with INT8, a bias
-    //   of another length
+    // - kInvalidArgument: an extent below 1, more than 2^31 - 1 elements with padding, K above 131072 with INT8 (65536
+    //   with kAsymmetric), a bias
+    //   of another length, options that contradict each other
     // - kNonFinite: NaN or infinity, or with FP16 a weight beyond 65504; the message names the output channel
     // - kUnsupported: no kernel for these levels
     // - kOutOfMemory
     static Result<Linear> pack(const MatrixView& weights, std::span<const float> bias, const LinearOptions& options,
                                IsaSet isas);
 
+    // The same from INT8 levels [N, K] of type i8 and what a level of each output channel is worth, scale [N]:
+    // positive, finite. options.precision is kInt8.
+    static Result<Linear> pack_quantized(const MatrixView& levels, std::span<const float> scale,
+                                         std::span<const float> bias, const LinearOptions& options, IsaSet isas);
+
+    // A gated layer: gate and up [N, K], their biases [N] or empty.
+    static Result<Linear> pack_gated(const MatrixView& gate, std::span<const float> gate_bias, const MatrixView& up,
+                                     std::span<const float> up_bias, const LinearOptions& options, IsaSet isas);
+
     ~Linear();
     Linear(Linear&&) noexcept;
     Linear& operator=(Linear&&) noexcept;
 
-    // x [M, K] f32 or f16, y [M, N] f32 or f16, M from 0 up. x and y must not overlap. Several threads may run one
-    // Linear at once, each with a workspace of its own.
+    // x [M, K] f32, f16 or bf16, or i8 (levels, with kStatic); y [M, N] f32, f16, bf16 or i8; M from 0 up. x and y must
+    // not overlap. Several threads may run one Linear at once, each with a workspace of its own.
     //
     // kNonFinite: INT8 and a row of x holds NaN or infinity; the message names the first such row and y is not written.
     // FP16 propagates them.
-    Status run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace) const;
+    Status run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
+               const RunOptions& options = {}) const;
+
+    // run() in two steps: pack_rows() of any layer and run(rows, ...) of every layer with accepts(rows).
+    Status pack_rows(const MatrixView& x, PackedRows& rows) const;
+    bool accepts(const PackedRows& rows) const;
+    Status run(const PackedRows& rows, const MutableMatrixView& y, Workspace& workspace,
+               const RunOptions& options = {}) const;
 
     std::int64_t k() const;
     std::int64_t n() const;
     Precision precision() const;
     Activation activation() const;
+    bool gated() const;
     // Memory held by the packed weights, scales and bias.
     std::size_t bytes() const;
-    // Name of the GEMM kernel that run() takes for M rows and this output type, as docs/kernels.md spells it.
-    std::string_view kernel_name(std::int64_t m, DataType output) const;
+    // Name of the GEMM kernel that run() spends its time in for M rows, as docs/kernels.md spells it.
+    std::string_view kernel_name(std::int64_t m) const;
 
   private:
+    friend class Norm;
     struct State;
     explicit Linear(std::unique_ptr<State> state);
+    PackedRows::State& make_ready(PackedRows& rows) const;
     std::unique_ptr<State> state_;
 };
 

@@ -12,14 +12,15 @@ namespace octile {
 enum class DataType { kF32, kF16, kBF16, kI8 };
 
 // What is applied to a linear layer's output, in float32, after scale and bias. Formulas: docs/quantization.md.
-enum class Activation { kNone, kRelu, kGelu, kSilu };
+enum class Activation { kNone, kRelu, kRelu6, kHardswish, kGelu, kGeluTanh, kQuickGelu, kSilu };
 
 // Arithmetic that a linear layer runs in.
 enum class Precision { kInt8, kFp16 };
 
-std::string_view name_of(DataType type);          // "f32" "f16" "bf16" "i8"
-std::string_view name_of(Activation activation);  // "none" "relu" "gelu" "silu"
-std::string_view name_of(Precision precision);    // "int8" "fp16"
+std::string_view name_of(DataType type);  // "f32" "f16" "bf16" "i8"
+// "none" "relu" "relu6" "hardswish" "gelu" (erf) "gelu_tanh" "quick_gelu" "silu"
+std::string_view name_of(Activation activation);
+std::string_view name_of(Precision precision);  // "int8" "fp16"
 
 std::optional<DataType> parse_data_type(std::string_view name);
 std::optional<Activation> parse_activation(std::string_view name);

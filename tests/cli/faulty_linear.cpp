@@ -10,13 +10,14 @@
 namespace octile {
 
 // A member function takes its object as the first argument (Itanium C++ ABI).
-Status real_run(const Linear* linear, const MatrixView& x, const MutableMatrixView& y,
-                Workspace& workspace) __asm__("__real_" OCTILE_LINEAR_RUN);
-Status faulty_run(const Linear* linear, const MatrixView& x, const MutableMatrixView& y,
-                  Workspace& workspace) __asm__("__wrap_" OCTILE_LINEAR_RUN);
+Status real_run(const Linear* linear, const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
+                const RunOptions& options) __asm__("__real_" OCTILE_LINEAR_RUN);
+Status faulty_run(const Linear* linear, const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
+                  const RunOptions& options) __asm__("__wrap_" OCTILE_LINEAR_RUN);
 
-Status faulty_run(const Linear* linear, const MatrixView& x, const MutableMatrixView& y, Workspace& workspace) {
-    Status status = real_run(linear, x, y, workspace);
+Status faulty_run(const Linear* linear, const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
+                  const RunOptions& options) {
+    Status status = real_run(linear, x, y, workspace, options);
     const char* variable = std::getenv("FAULTY_ROW");
     const std::int64_t row = variable ? std::strtoll(variable, nullptr, 10) : -1;
     if (status.ok() && y.type == DataType::kF32 && row >= 0 && row < y.rows) {

@@ -13,11 +13,12 @@ class InfoTest(OctileTest):
 
     def test_json_and_table_agree(self):
         info, lines = self.info(), self.succeed("info").splitlines()
-        kernels = sum(level["int8_kernels"] + level["fp16_kernels"] for level in info["levels"])
+        counts = ("int8_kernels", "fp16_kernels", "shared_kernels")
+        kernels = sum(level[count] for level in info["levels"] for count in counts)
         self.assertRegex(lines[0], rf"^octile {re.escape(info['version'])}: {kernels} kernels, {info['threads']} threads?$")
         yes = {True: "yes", False: "no"}
         self.assertEqual([line.split() for line in lines[2:-1]],
-                         [[level["name"], yes[level["supported"]], yes[level["usable"]], str(level["int8_kernels"]), str(level["fp16_kernels"])]
+                         [[level["name"], yes[level["supported"]], yes[level["usable"]], *(str(level[count]) for count in counts)]
                           for level in info["levels"]])
         self.assertEqual(lines[-1], f"INT8 layers run at level {info['int8_level']}, FP16 layers at level {info['fp16_level']}")
         self.assertEqual(self.succeed("--version"), f"octile {info['version']}\n")

@@ -19,7 +19,9 @@ using namespace octile::cli;
 
 namespace {
 
-constexpr Activation kActivations[] = {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSilu};
+constexpr Activation kActivations[] = {Activation::kNone,      Activation::kRelu, Activation::kRelu6,
+                                       Activation::kHardswish, Activation::kGelu, Activation::kGeluTanh,
+                                       Activation::kQuickGelu, Activation::kSilu};
 constexpr std::size_t kReductions[] = {1, 2, 7, 127, 128, 129, 1000};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -186,4 +188,11 @@ TEST_CASE("verify: the unquantized layer") {
     CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kRelu}) == 0);
     CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kGelu}) == Approx(-0.15426876936).epsilon(1e-9));
     CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kSilu}) == Approx(-0.18877033440).epsilon(1e-9));
+    CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kRelu6}) == 0);
+    CHECK(exact_output(x, w, {.bias = 5, .activation = Activation::kRelu6}) == 6);
+    CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kHardswish}) == Approx(-0.5 * 2.5 / 6));
+    CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kGeluTanh}) ==
+          Approx(-0.25 * (1 - std::tanh(0.79788456080 * (0.5 + 0.044715 / 8)))).epsilon(1e-9));
+    CHECK(exact_output(x, w, {.bias = -3, .activation = Activation::kQuickGelu}) ==
+          Approx(-0.5 / (1 + std::exp(0.851))).epsilon(1e-9));
 }

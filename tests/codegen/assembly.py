@@ -26,6 +26,7 @@ class Loop:
 
 _LABEL = re.compile(r"^([.\w$]+):")
 _COMMENT = re.compile(r"\s+(//|#\s|# ?%).*$")
+_ENCODING = re.compile(r"^\{(vex|evex)\}\s+")  # which of an x86 instruction's two
 _BRANCH = re.compile(r"^(b|b\.\w+|cbn?z|tbn?z|j\w+)$")
 
 
@@ -37,7 +38,7 @@ def parse(assembly: str) -> tuple[list[Instruction], dict[str, int]]:
         if label := _LABEL.match(line):
             labels[label.group(1)] = len(instructions)
             continue
-        text = _COMMENT.sub("", line).strip()
+        text = _ENCODING.sub("", _COMMENT.sub("", line).strip())
         if not text or text.startswith((".", "#", "//")):
             continue
         mnemonic, _, operands = text.partition("\t")
@@ -60,12 +61,13 @@ def inner_loops(assembly: str) -> list[Loop]:
 
 
 class Aarch64:
-    """Facts are named `load q` (one 16-byte register; a pair counts two), `load d`, `load element` (less, or one element repeated),
+    """Facts are named `load q` (one 16-byte register; a pair counts two), `load z`, `load d`, `load element` (less, one element repeated, or
+    one into a lane),
     `store`, `spill` (anything at the stack pointer), and else by mnemonic, with its arrangement where several exist."""
 
     fused_multiply_add = re.compile(r"^(fn?m(add|sub)|fml[as]|fmlal2?)$")
     estimate = re.compile(r"^fr(ecp|sqrt)[esx]$")
-    _VECTOR = re.compile(r"\b(v\d+\.|[qdsh]\d+\b)")
+    _VECTOR = re.compile(r"\b([vz]\d+\b|[qdsh]\d+\b)")
     _FRAME = re.compile(r"\[(sp|x29)\b")
 
     def __init__(self, assembly: str):
@@ -80,9 +82,13 @@ class Aarch64:
             return collections.Counter()
         if mnemonic.startswith(("ld1r", "ld2r", "ld3r", "ld4r")):
             return collections.Counter({"load element": 1})
+        if mnemonic == "ld1" and re.search(r"\}\[\d+\]", operands):
+            return collections.Counter({"load element": 1})
+        if mnemonic.startswith("ld1rq"):
+            return collections.Counter({"load q repeated": 1})
         if mnemonic.startswith("ld"):
-            registers = re.findall(r"\b[qdshb]\d+\b|v\d+\.\w+", operands.split("[")[0])
-            widths = {"q": "load q", "d": "load d", "v": "load q"}
+            registers = re.findall(r"\b[qdshbz]\d+\b|v\d+\.\w+", operands.split("[")[0])
+            widths = {"q": "load q", "z": "load z", "d": "load d", "v": "load q"}
             return collections.Counter(widths.get(register[0], "load element") for register in registers)
         if mnemonic.startswith("st"):
             return collections.Counter(store=1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what the compiler made of every kernel of a build.
 
-- The innermost loops of every GEMM hold exactly the vector instructions that INNER_LOOPS declares for its tile and level, for one step
+- The innermost loops of every GEMM hold exactly the vector instructions that inner_loop() derives from its tile and level, for one step
   of K or several: not only that the right opcode occurs, but that nothing else does: no spill, no shuffle, no second load.
 - No kernel holds an instruction that its level does not have. The assembler is asked, with nothing but the level switched on.
 - Kernels whose bits are normative hold no fused multiply-add and no reciprocal estimate (docs/quantization.md).
@@ -16,6 +16,7 @@ import pathlib
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 from assembly import Aarch64, X86, inner_loops, parse
 
@@ -29,13 +30,19 @@ class Level:
 _X86_AVX2 = "generic64+sse4.2+popcnt+avx+avx2+f16c+fma"
 LEVELS = {
     "avx2": Level(X86, _X86_AVX2),
+    "avxvnni": Level(X86, _X86_AVX2 + "+avx_vnni"),
     "avx512vnni": Level(X86, _X86_AVX2 + "+avx512f+avx512cd+avx512bw+avx512dq+avx512vl+avx512_vnni"),
     "neon": Level(Aarch64, "armv8-a"),
     "fp16": Level(Aarch64, "armv8-a+fp16"),
     # The assembler has these two only from 8.2 on, whose other extensions go off again.
     "dotprod": Level(Aarch64, "armv8.2-a+dotprod+nocrc+nolse+nordma"),
     "i8mm": Level(Aarch64, "armv8.2-a+dotprod+i8mm+nocrc+nolse+nordma"),
+    "sve256": Level(Aarch64, "armv8.2-a+dotprod+i8mm+sve+nocrc+nolse+nordma"),
 }
+
+
+# Those whose bits docs/quantization.md fixes.
+STRICT_FAMILIES = {"gemm_s8", "quantize", "epilogue", "norm"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,38 +72,151 @@ class InnerLoop:
         return steps > 0 and facts == collections.Counter({fact: steps * count for fact, count in self.facts.items()})
 
 
-def _int8(product: str, facts: dict[str, int]) -> InnerLoop:
-    return InnerLoop(frozenset({product}), frozenset({"scvtf", "vcvtdq2ps ymm", "vcvtdq2ps zmm"}), facts)
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """What the build was told of a GEMM (generators/variants.py)."""
+
+    m: int
+    n: int
+    panel_m: int
+    panel_n: int
+    k_block: int
+    chains: int  # independent accumulators per output: K steps that one step of the loop takes
+
+    @classmethod
+    def of(cls, params: dict[str, str]) -> "Tile":
+        panel_n = int(params["panel_n"])
+        return cls(int(params["tile_m"]), panel_n * int(params["panels"]), int(params["panel_m"]), panel_n, int(params.get("k_block", 1)),
+                   int(params["k_split"]))
 
 
-def _f16(product: str, conversion: str, facts: dict[str, int]) -> InnerLoop:
-    return InnerLoop(frozenset({product, conversion}), frozenset(), facts)
+def _int8(facts: dict[str, int]) -> InnerLoop:
+    return InnerLoop(frozenset({next(iter(facts))}), frozenset({"scvtf", "vcvtdq2ps ymm", "vcvtdq2ps zmm"}), facts)
 
 
-# Family, tile and level, as a kernel's name has them -> the loop over K.
-INNER_LOOPS = {
-    "gemm_s8 12x32x4_avx512vnni": _int8("vpdpbusd zmm", {"vpdpbusd zmm": 24, "vpbroadcastd zmm": 12, "load zmm": 2}),
-    "gemm_s8 1x32x4_avx512vnni": _int8("vpdpbusd zmm", {"vpdpbusd zmm": 8, "vpbroadcastd zmm": 4}),
-    # Two of the six words that are broadcast come by way of general registers: the compiler's doing.
-    "gemm_s8 6x16x2_avx2": _int8("vpmaddwd ymm", {"vpmaddwd ymm": 12, "vpaddd ymm": 12, "vpbroadcastd ymm": 6, "vpmovsxbw ymm": 2,
-                                                  "vmovd xmm": 2}),
-    "gemm_s8 1x16x2_avx2": _int8("vpmaddwd ymm", {"vpmaddwd ymm": 8, "vpaddd ymm": 8, "vpbroadcastd ymm": 4, "vpmovsxbw ymm": 8}),
-    "gemm_s8 8x12x4_dotprod": _int8("sdot by element", {"sdot by element": 24, "load q": 5}),
-    "gemm_s8 1x12x4_dotprod": _int8("sdot by element", {"sdot by element": 12, "load q": 13}),
-    "gemm_s8 8x12x8_i8mm": _int8("smmla", {"smmla": 24, "load q": 10}),
-    "gemm_s8 2x12x8_i8mm": _int8("smmla", {"smmla": 12, "load q": 14}),
-    # Without a dot product, a register of 16 products is two smull, the second one's operands moved down by ext, and two sadalp.
-    "gemm_s8 4x16x2_neon": _int8("smull", {"smull": 16, "sadalp": 16, "load q": 2, "load d": 1, "dup": 4, "ext": 2}),
-    "gemm_s8 1x16x2_neon": _int8("smull", {"smull": 16, "sadalp": 16, "load q": 8, "load d": 1, "dup": 4, "ext": 8}),
-    "gemm_f16 12x32_avx512vnni": _f16("vfmaddps zmm", "vcvtph2ps zmm", {"vfmaddps zmm": 24, "vbroadcastss zmm": 12, "vcvtph2ps zmm": 2}),
-    "gemm_f16 1x32_avx512vnni": _f16("vfmaddps zmm", "vcvtph2ps zmm", {"vfmaddps zmm": 8, "vbroadcastss zmm": 4, "vcvtph2ps zmm": 8}),
-    "gemm_f16 6x16_avx2": _f16("vfmaddps ymm", "vcvtph2ps ymm", {"vfmaddps ymm": 12, "vbroadcastss ymm": 6, "vcvtph2ps ymm": 2}),
-    "gemm_f16 1x16_avx2": _f16("vfmaddps ymm", "vcvtph2ps ymm", {"vfmaddps ymm": 8, "vbroadcastss ymm": 4, "vcvtph2ps ymm": 8}),
-    "gemm_f16 4x16_neon": _f16("fmla .4s", "fcvtl", {"fmla .4s": 16, "fcvtl": 4, "load d": 4, "load element": 4}),
-    "gemm_f16 1x16_neon": _f16("fmla .4s", "fcvtl", {"fmla .4s": 16, "fcvtl": 16, "load d": 16, "load element": 4}),
-    "gemm_f16 8x24_fp16": _f16("fmla .8h by element", "fmla .8h by element", {"fmla .8h by element": 24, "load q": 4}),
-    "gemm_f16 1x24_fp16": _f16("fmla .8h", "fmla .8h", {"fmla .8h": 12, "load q": 12, "load d": 1}),
+def _f16(facts: dict[str, int], conversion: str = "") -> InnerLoop:
+    return InnerLoop(frozenset({next(iter(facts)), conversion or next(iter(facts))}), frozenset(), facts)
+
+
+def _loads(q: int, d: int = 0, element: int = 0) -> collections.Counter:
+    return collections.Counter({"load q": q, "load d": d, "load element": element})
+
+
+def _dotprod(t: Tile) -> InnerLoop:
+    """Weights: a register of 4 columns. Activations: a word of 4 k for each row, by element of what one load fetched; a single row beside
+    whole registers of four is repeated by its load instead."""
+    if t.panel_m == 1:  # the words of the chains lie side by side
+        rows, repeated = _loads(t.chains // 4, t.chains % 4 // 2), 0
+    else:
+        rest = t.m % 4
+        repeated = t.chains if rest == 1 else 0
+        rows = _loads(t.chains * (t.m // 4 + (rest == 3)), t.chains * (rest == 2), repeated)
+    columns = t.n // 4
+    facts = {"sdot by element": t.m * columns * t.chains - repeated * columns, "sdot": repeated * columns}
+    return _int8(_nonzero(facts) | _nonzero(rows + _loads(columns * t.chains)))
+
+
+def _i8mm(t: Tile) -> InnerLoop:
+    """A register holds 8 k of two rows or two columns."""
+    rows, columns = (t.m + 1) // 2, t.n // 2
+    return _int8({"smmla": rows * columns * t.chains, "load q": (rows + columns) * t.chains})
+
+
+def _sve256(t: Tile) -> InnerLoop:
+    """The same with four columns in a register, and two rows repeated in both its halves."""
+    rows, columns = (t.m + 1) // 2, t.n // 4
+    return _int8({"smmla": rows * columns * t.chains, "load q repeated": rows * t.chains, "load z": columns * t.chains})
+
+
+def _neon(t: Tile) -> InnerLoop:
+    """Without a dot product, a register of 16 products is two smull, the second one's operands moved down by ext, and two sadalp. The rows
+    of all chains are read together, and each pair of k is repeated by dup."""
+    products = t.m * t.n // 4 * t.chains
+    columns = t.n * t.k_block // 16 * t.chains
+    row_bytes = t.panel_m * t.k_block * t.chains
+    rows = _loads(row_bytes // 16, row_bytes % 16 // 8)
+    return _int8({"smull": products, "sadalp": products, "dup": t.m * t.chains, "ext": columns} | _nonzero(rows + _loads(columns)))
+
+
+def _vnni(register: str, lanes: int) -> Callable[[Tile], InnerLoop]:
+    """A word of 4 k for each row is repeated by its load. Weights that are used once are an operand in memory."""
+    # The compiler's doing: of six rows of 24 bytes, two words come by way of general registers; of three, two come at once.
+    odd = {3: {f"vpbroadcastd {register}": 2, "vmovq xmm": 1, "vpermd ymm": 1}, 6: {"vmovd xmm": 2}} if lanes == 8 else {}
+
+    def loop(t: Tile) -> InnerLoop:
+        columns = t.n // lanes
+        return _int8(_nonzero({f"vpdpbusd {register}": t.m * columns * t.chains, f"vpbroadcastd {register}": t.m * t.chains,
+                               f"load {register}": columns * t.chains if t.m > 1 else 0}) | odd.get(t.m, {}))
+    return loop
+
+
+def _avx2(t: Tile) -> InnerLoop:
+    """Products of int16 pairs, added up by a second instruction; weights are widened by their load."""
+    columns = t.n // 8 * t.chains
+    facts = {"vpmaddwd ymm": t.m * columns, "vpaddd ymm": t.m * columns, "vpbroadcastd ymm": t.m * t.chains, "vpmovsxbw ymm": columns}
+    # The compiler's doing: words come by way of general registers, or two at once, of which vpermd repeats one.
+    odd = {3: {"vmovq xmm": 1, "vmovd xmm": 1, "vpermd ymm": 1, "vpbroadcastd ymm": 2}, 6: {"vmovd xmm": 2}}
+    return _int8(facts | odd.get(t.m, {}))
+
+
+def _f32_x86(register: str, lanes: int) -> Callable[[Tile], InnerLoop]:
+    def loop(t: Tile) -> InnerLoop:
+        columns, conversion = t.n // lanes * t.chains, f"vcvtph2ps {register}"
+        return _f16({f"vfmaddps {register}": t.m * columns, f"vbroadcastss {register}": t.m * t.chains, conversion: columns}, conversion)
+    return loop
+
+
+def _f32_neon(t: Tile) -> InnerLoop:
+    columns = t.n // 4 * t.chains
+    return _f16({"fmla .4s": t.m * columns, "fcvtl": columns, "load d": columns, "load element": t.m * t.chains}, "fcvtl")
+
+
+def _fp16(t: Tile) -> InnerLoop:
+    """Rows by element, from as few loads as their number is a sum of powers of two; those of all chains of a single row are read together."""
+    columns = t.n // 8 * t.chains
+    if t.panel_m == 1:
+        rows = _loads(t.chains // 8, t.chains % 8 // 4, t.chains % 4)
+    else:
+        rows = _loads(*(t.chains * count for count in (t.m // 8, t.m % 8 // 4, t.m % 4 // 2 + t.m % 2)))
+    return _f16({"fmla .8h by element": t.m * columns} | _nonzero(rows + _loads(columns)))
+
+
+def _nonzero(facts: dict[str, int]) -> dict[str, int]:
+    return {fact: count for fact, count in facts.items() if count}
+
+
+# Family and level -> the loop over K of a tile.
+INNER_LOOPS: dict[tuple[str, str], Callable[[Tile], InnerLoop]] = {
+    ("gemm_s8", "avx512vnni"): _vnni("zmm", 16),
+    ("gemm_s8", "avxvnni"): _vnni("ymm", 8),
+    ("gemm_s8", "avx2"): _avx2,
+    ("gemm_s8", "i8mm"): _i8mm,
+    ("gemm_s8", "sve256"): _sve256,
+    ("gemm_s8", "dotprod"): _dotprod,
+    ("gemm_s8", "neon"): _neon,
+    ("gemm_f16", "avx512vnni"): _f32_x86("zmm", 16),
+    ("gemm_f16", "avx2"): _f32_x86("ymm", 8),
+    ("gemm_f16", "fp16"): _fp16,
+    ("gemm_f16", "neon"): _f32_neon,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    name: str
+    family: str
+    isa: str
+    params: dict[str, str]
+
+
+def kernels_of_build(variants: str) -> list[Kernel]:
+    """The octile_add_kernel() lines of the file that generators/variants.py writes."""
+    kernels = []
+    for call in re.findall(r"^octile_add_kernel\((.*?)\)$", variants, re.MULTILINE | re.DOTALL):
+        name, _, family, _, isa, *rest = call.split()
+        params = rest[rest.index("PARAMS") + 1:] if "PARAMS" in rest else []
+        kernels.append(Kernel(name, family, isa, dict(param.split("=", 1) for param in params)))
+    return kernels
 
 
 def kernel_names(table: str) -> list[str]:
@@ -145,36 +265,37 @@ def check_level(name: str, assembly: str, level: Level, assembler: str) -> list[
     return [f"{name}: not within {level.march}: {first}"]
 
 
-def check_kernel(name: str, assembly: str, assembler: str | None) -> list[str]:
+def check_kernel(kernel: Kernel, assembly: str, assembler: str | None) -> list[str]:
     """Findings about one kernel; without an assembler, all but those about its level."""
-    isa = name.rsplit("_", 1)[1]
-    if isa not in LEVELS:
-        return [f"{name}: level {isa} is unknown here"]
-    level, findings = LEVELS[isa], []
-    if gemm := re.match(r"(gemm_\w+?)_(?:f32|f16)_[a-z]+_(\w+)$", name):
-        key = f"{gemm.group(1)} {gemm.group(2)}"
-        if key in INNER_LOOPS:
-            findings += check_gemm(name, assembly, level, INNER_LOOPS[key])
+    if kernel.isa not in LEVELS:
+        return [f"{kernel.name}: level {kernel.isa} is unknown here"]
+    level, findings = LEVELS[kernel.isa], []
+    if kernel.family.startswith("gemm_"):
+        if inner_loop := INNER_LOOPS.get((kernel.family, kernel.isa)):
+            findings += check_gemm(kernel.name, assembly, level, inner_loop(Tile.of(kernel.params)))
         else:
-            findings.append(f"{name}: no inner loop is declared for \"{key}\"")
-    if re.match(r"(gemm_s8|quantize)_", name):
-        findings += check_strict(name, assembly, level)
+            findings.append(f"{kernel.name}: no inner loop is declared for {kernel.family} on {kernel.isa}")
+    if kernel.family in STRICT_FAMILIES:
+        findings += check_strict(kernel.name, assembly, level)
     if assembler:
-        findings += check_level(name, assembly, level, assembler)
+        findings += check_level(kernel.name, assembly, level, assembler)
     return findings
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kernels", type=pathlib.Path, required=True, help="folder with include/kernels.inc and one .s per kernel")
+    parser.add_argument("--kernels", type=pathlib.Path, required=True, help="folder with include/kernels.inc, variants.cmake and one .s per kernel")
     parser.add_argument("--assembler", required=True, help="GNU assembler of the target")
     arguments = parser.parse_args()
     names = kernel_names((arguments.kernels / "include/kernels.inc").read_text())
+    kernels = kernels_of_build((arguments.kernels / "variants.cmake").read_text())
     if not names:
         sys.exit(f"{arguments.kernels}: no kernels in the table")
     findings = []
-    for name in names:
-        findings += check_kernel(name, (arguments.kernels / f"{name}.s").read_text(), arguments.assembler)
+    if sorted(names) != sorted(kernel.name for kernel in kernels):
+        findings.append("the kernel table and variants.cmake hold different kernels")
+    for kernel in kernels:
+        findings += check_kernel(kernel, (arguments.kernels / f"{kernel.name}.s").read_text(), arguments.assembler)
     for finding in findings:
         print(finding)
     print(f"{len(names)} kernels, {len(findings)} findings", file=sys.stderr)

@@ -48,11 +48,23 @@ kernel:                                 # @kernel
 \tretq
 """
 
-DOTPROD_NAME, VNNI_NAME = "gemm_s8_f32_none_8x12x4_dotprod", "gemm_s8_f16_gelu_12x32x4_avx512vnni"
 
 
-def check(name: str, assembly: str) -> list[str]:
-    return check_inner_loops.check_kernel(name, assembly, None)
+def kernel(name: str, family: str, **params) -> check_inner_loops.Kernel:
+    return check_inner_loops.Kernel(name, family, name.rsplit("_", 1)[1], {field: str(value) for field, value in params.items()})
+
+
+def gemm_s8(isa: str, m: int, n: int, panel_m: int = 0, panels: int = 1, k_split: int = 1) -> check_inner_loops.Kernel:
+    return kernel(f"gemm_s8_{m}x{n}x4_{isa}", "gemm_s8", tile_m=m, panel_m=panel_m or m, panel_n=n // panels, panels=panels, k_block=4,
+                  k_split=k_split)
+
+
+DOTPROD_KERNEL, VNNI_KERNEL = gemm_s8("dotprod", 8, 12), gemm_s8("avx512vnni", 12, 32)
+QUANTIZE_KERNEL, X86_QUANTIZE_KERNEL = kernel("quantize_rows_f32_8x4_dotprod", "quantize"), kernel("quantize_rows_f32_8x4_avx2", "quantize")
+
+
+def check(of: check_inner_loops.Kernel, assembly: str) -> list[str]:
+    return check_inner_loops.check_kernel(of, assembly, None)
 
 
 def in_loop(assembly: str, line: str) -> str:
@@ -62,90 +74,153 @@ def in_loop(assembly: str, line: str) -> str:
 
 class RightAssembly(unittest.TestCase):
     def test_the_textbook_loops_pass(self):
-        self.assertEqual(check(DOTPROD_NAME, DOTPROD), [])
-        self.assertEqual(check(VNNI_NAME, VNNI), [])
+        self.assertEqual(check(DOTPROD_KERNEL, DOTPROD), [])
+        self.assertEqual(check(VNNI_KERNEL, VNNI), [])
 
     def test_two_steps_in_one_loop_pass(self):
         body = re.search(r"(\tldp\tq0, q1.*?)(\tadd\tx2.*?subs\tx0, x0, #1\n)(.*?)\tb.ne\t.LBB0_2", DOTPROD, re.DOTALL)
         twice = DOTPROD.replace(body.group(0), (body.group(1) + body.group(3)) * 2 + body.group(2) + "\tb.ne\t.LBB0_2")
         self.assertEqual(twice.count("sdot"), 48)
-        self.assertEqual(check(DOTPROD_NAME, twice), [])
+        self.assertEqual(check(DOTPROD_KERNEL, twice), [])
 
     def test_scalar_work_in_the_loop_passes(self):
-        self.assertEqual(check(DOTPROD_NAME, in_loop(DOTPROD, "add\tx9, x9, #4")), [])
-        self.assertEqual(check(VNNI_NAME, in_loop(VNNI, "leaq\t4(%rbp), %rcx")), [])
+        self.assertEqual(check(DOTPROD_KERNEL, in_loop(DOTPROD, "add\tx9, x9, #4")), [])
+        self.assertEqual(check(VNNI_KERNEL, in_loop(VNNI, "leaq\t4(%rbp), %rcx")), [])
 
 
 class DoctoredAssembly(unittest.TestCase):
-    def assert_finding(self, name: str, assembly: str, words: str) -> None:
-        findings = check(name, assembly)
+    def assert_finding(self, of: check_inner_loops.Kernel, assembly: str, words: str) -> None:
+        findings = check(of, assembly)
         self.assertEqual(len(findings), 1, findings)
-        self.assertIn(name, findings[0])
+        self.assertIn(of.name, findings[0])
         self.assertIn(words, findings[0])
 
     def test_one_product_less(self):
-        self.assert_finding(DOTPROD_NAME, DOTPROD.replace("\tsdot\tv8.4s, v2.16b, v0.4b[0]\n", ""), "23 sdot by element")
-        self.assert_finding(VNNI_NAME, VNNI.replace("\tvpdpbusd\t%zmm1, %zmm31, %zmm2\n", ""), "23 vpdpbusd zmm")
+        self.assert_finding(DOTPROD_KERNEL, DOTPROD.replace("\tsdot\tv8.4s, v2.16b, v0.4b[0]\n", ""), "23 sdot by element")
+        self.assert_finding(VNNI_KERNEL, VNNI.replace("\tvpdpbusd\t%zmm1, %zmm31, %zmm2\n", ""), "23 vpdpbusd zmm")
 
     def test_a_product_of_another_form(self):
-        self.assert_finding(DOTPROD_NAME, DOTPROD.replace("v2.16b, v0.4b[0]", "v2.16b, v0.16b"), "1 sdot, 23 sdot by element")
-        self.assert_finding(VNNI_NAME, VNNI.replace("%zmm1, %zmm31, %zmm2\n", "%ymm1, %ymm31, %ymm2\n"), "1 vpdpbusd ymm, 23 vpdpbusd zmm")
+        self.assert_finding(DOTPROD_KERNEL, DOTPROD.replace("v2.16b, v0.4b[0]", "v2.16b, v0.16b"), "1 sdot, 23 sdot by element")
+        self.assert_finding(VNNI_KERNEL, VNNI.replace("%zmm1, %zmm31, %zmm2\n", "%ymm1, %ymm31, %ymm2\n"), "1 vpdpbusd ymm, 23 vpdpbusd zmm")
 
     def test_a_spill(self):
         for line in ("str\tq8, [sp, #16]", "ldr\tq8, [sp, #16]", "ldr\tx9, [sp, #16]", "ldp\tq8, q9, [sp]"):
-            self.assert_finding(DOTPROD_NAME, in_loop(DOTPROD, line), "1 spill")
+            self.assert_finding(DOTPROD_KERNEL, in_loop(DOTPROD, line), "1 spill")
         for line in ("vmovups\t%zmm2, 64(%rsp)", "vmovups\t64(%rsp), %zmm2", "movq\t8(%rsp), %rcx", "vpdpbusd\t(%rsp), %zmm31, %zmm2"):
-            self.assert_finding(VNNI_NAME, in_loop(VNNI, line), "1 spill")
+            self.assert_finding(VNNI_KERNEL, in_loop(VNNI, line), "1 spill")
 
     def test_a_spill_at_the_frame_pointer(self):
         framed = VNNI.replace("# %bb.0:\n", "# %bb.0:\n\tmovq\t%rsp, %rbp\n").replace("(%rdi,%rbp)", "(%rdi,%rcx)")
-        self.assertEqual(check(VNNI_NAME, framed), [])
-        self.assert_finding(VNNI_NAME, in_loop(framed, "vmovups\t%zmm2, -64(%rbp)"), "1 spill")
+        self.assertEqual(check(VNNI_KERNEL, framed), [])
+        self.assert_finding(VNNI_KERNEL, in_loop(framed, "vmovups\t%zmm2, -64(%rbp)"), "1 spill")
 
     def test_a_store_a_shuffle_and_a_move(self):
         for line, fact in (("str\tq8, [x5]", "1 store"), ("zip1\tv8.4s, v8.4s, v9.4s", "1 zip1"), ("uzp2\tv8.4s, v8.4s, v9.4s", "1 uzp2"),
                            ("ext\tv8.16b, v8.16b, v8.16b, #8", "1 ext"), ("dup\tv8.4s, v9.s[0]", "1 dup"),
                            ("mov\tv8.16b, v9.16b", "1 mov"), ("mov\tv8.s[1], w5", "1 mov"), ("trn1\tv8.4s, v8.4s, v9.4s", "1 trn1")):
-            self.assert_finding(DOTPROD_NAME, in_loop(DOTPROD, line), fact)
+            self.assert_finding(DOTPROD_KERNEL, in_loop(DOTPROD, line), fact)
         for line, fact in (("vmovups\t%zmm2, (%rdi)", "1 store"), ("vpermd\t%zmm1, %zmm2, %zmm3", "1 vpermd zmm"),
                            ("vmovdqa64\t%zmm1, %zmm2", "1 move zmm"), ("vmovd\t%ecx, %xmm3", "1 vmovd xmm")):
-            self.assert_finding(VNNI_NAME, in_loop(VNNI, line), fact)
+            self.assert_finding(VNNI_KERNEL, in_loop(VNNI, line), fact)
 
     def test_one_load_more(self):
-        self.assert_finding(DOTPROD_NAME, in_loop(DOTPROD, "ldr\tq5, [x2, #64]"), "6 load q")
-        self.assert_finding(DOTPROD_NAME, in_loop(DOTPROD, "ld1r\t{ v5.4s }, [x2]"), "1 load element")
-        self.assert_finding(VNNI_NAME, in_loop(VNNI, "vmovdqu64\t128(%rdi), %zmm3"), "3 load zmm")
+        self.assert_finding(DOTPROD_KERNEL, in_loop(DOTPROD, "ldr\tq5, [x2, #64]"), "6 load q")
+        self.assert_finding(DOTPROD_KERNEL, in_loop(DOTPROD, "ld1r\t{ v5.4s }, [x2]"), "1 load element")
+        self.assert_finding(VNNI_KERNEL, in_loop(VNNI, "vmovdqu64\t128(%rdi), %zmm3"), "3 load zmm")
 
     def test_no_loop_at_all(self):
-        self.assert_finding(DOTPROD_NAME, DOTPROD.replace("b.ne\t.LBB0_2", "b.ne\t.LBB0_9"), "no innermost loop")
-        self.assert_finding(DOTPROD_NAME, "\tret\n", "no innermost loop")
+        self.assert_finding(DOTPROD_KERNEL, DOTPROD.replace("b.ne\t.LBB0_2", "b.ne\t.LBB0_9"), "no innermost loop")
+        self.assert_finding(DOTPROD_KERNEL, "\tret\n", "no innermost loop")
 
     def test_every_copy_of_the_loop_is_looked_at(self):
         second = in_loop(DOTPROD, "str\tq8, [sp]").replace(".LBB0_", ".LBB1_")
-        self.assert_finding(DOTPROD_NAME, DOTPROD + second, "loop .LBB1_2")
+        self.assert_finding(DOTPROD_KERNEL, DOTPROD + second, "loop .LBB1_2")
 
-    def test_a_tile_or_level_that_nobody_declared(self):
-        self.assert_finding("gemm_s8_f32_none_9x12x4_dotprod", DOTPROD, "no inner loop is declared")
-        self.assertIn("unknown", check("gemm_s8_f32_none_8x12x4_sve2", DOTPROD)[0])
+    def test_another_tile_than_the_build_was_told(self):
+        self.assert_finding(gemm_s8("dotprod", 7, 12, panel_m=8), DOTPROD, "expected 5 load q, 21 sdot by element")
+        self.assert_finding(gemm_s8("dotprod", 8, 24, panels=2), DOTPROD, "expected 8 load q, 48 sdot by element")
+        self.assert_finding(gemm_s8("avx512vnni", 6, 32, k_split=2), VNNI, "expected 4 load zmm, 12 vpbroadcastd zmm, 24 vpdpbusd zmm")
+
+    def test_a_family_or_level_that_nobody_declared(self):
+        self.assert_finding(gemm_s8("fp16", 8, 12), DOTPROD, "no inner loop is declared for gemm_s8 on fp16")
+        self.assertIn("unknown", check(gemm_s8("neon9", 8, 12), DOTPROD)[0])
 
     def test_a_fused_multiply_add_in_a_strict_kernel(self):
         for instruction in ("fmla\tv8.4s, v9.4s, v10.4s", "fmls\tv8.4s, v9.4s, v10.s[0]", "fmadd\ts0, s1, s2, s3",
                             "fnmsub\ts0, s1, s2, s3"):
             doctored = DOTPROD.replace("\tret\n", f"\t{instruction}\n\tret\n")
-            self.assert_finding(DOTPROD_NAME, doctored, "a fused multiply-add")
-            self.assert_finding("quantize_rows_f32_8x4_dotprod", f"\t{instruction}\n", "a fused multiply-add")
-            self.assertEqual(check("pack_rows_f32_8_fp16", f"\t{instruction}\n"), [])
+            self.assert_finding(DOTPROD_KERNEL, doctored, "a fused multiply-add")
+            self.assert_finding(QUANTIZE_KERNEL, f"\t{instruction}\n", "a fused multiply-add")
+            self.assertEqual(check(kernel("pack_rows_f32_8_fp16", "pack_f16"), f"\t{instruction}\n"), [])
         for instruction in ("vfmadd231ps\t%zmm1, %zmm2, %zmm3", "vfnmadd132ss\t%xmm1, %xmm2, %xmm3", "vfmsub213ps\t%ymm1, %ymm2, %ymm3"):
-            self.assert_finding(VNNI_NAME, VNNI.replace("\tretq\n", f"\t{instruction}\n\tretq\n"), "a fused multiply-add")
+            self.assert_finding(VNNI_KERNEL, VNNI.replace("\tretq\n", f"\t{instruction}\n\tretq\n"), "a fused multiply-add")
 
     def test_an_estimate_in_a_strict_kernel(self):
         for instruction in ("frecpe\tv8.4s, v9.4s", "frsqrte\ts0, s1", "frecps\tv8.4s, v9.4s, v1.4s"):
-            self.assert_finding("quantize_rows_f32_8x4_dotprod", f"\t{instruction}\n", "an estimate")
+            self.assert_finding(QUANTIZE_KERNEL, f"\t{instruction}\n", "an estimate")
         for instruction in ("vrcpps\t%ymm1, %ymm2", "vrcp14ps\t%zmm1, %zmm2", "vrsqrt14ps\t%zmm1, %zmm2"):
-            self.assert_finding("quantize_rows_f32_12x4_avx512vnni", f"\t{instruction}\n", "an estimate")
+            self.assert_finding(X86_QUANTIZE_KERNEL, f"\t{instruction}\n", "an estimate")
+
+
+class Tiles(unittest.TestCase):
+    """Loops that were counted by hand, or once were measured to be the best there are."""
+
+    def facts(self, family: str, isa: str, **params) -> dict[str, int]:
+        defaults = {"panels": 1, "k_split": 1}
+        return check_inner_loops.INNER_LOOPS[family, isa](check_inner_loops.Tile.of({**defaults, **params})).facts
+
+    def test_dotprod(self):
+        def facts(m: int, n: int, **params):
+            return self.facts("gemm_s8", "dotprod", **{"tile_m": m, "panel_m": 8, "panel_n": n, "k_block": 4, **params})
+        self.assertEqual(facts(8, 12), {"sdot by element": 24, "load q": 5})
+        self.assertEqual(facts(6, 12), {"sdot by element": 18, "load q": 4, "load d": 1})
+        self.assertEqual(facts(5, 12), {"sdot by element": 12, "sdot": 3, "load q": 4, "load element": 1})
+        self.assertEqual(facts(3, 12, panels=2), {"sdot by element": 18, "load q": 7})
+        self.assertEqual(facts(1, 12, panels=2, k_split=2), {"sdot": 12, "load q": 12, "load element": 2})
+        self.assertEqual(facts(1, 12, panels=2, k_split=4, panel_m=1), {"sdot by element": 24, "load q": 25})
+
+    def test_i8mm(self):
+        def facts(m: int, n: int, panel_m: int):
+            return self.facts("gemm_s8", "i8mm", tile_m=m, panel_m=panel_m, panel_n=n, k_block=8)
+        self.assertEqual(facts(8, 12, 8), {"smmla": 24, "load q": 10})
+        self.assertEqual(facts(7, 12, 8), {"smmla": 24, "load q": 10})
+        self.assertEqual(facts(1, 24, 2), {"smmla": 12, "load q": 13})
+
+    def test_neon(self):
+        def facts(m: int, panel_m: int, k_split: int):
+            return self.facts("gemm_s8", "neon", tile_m=m, panel_m=panel_m, panel_n=16, k_block=2, k_split=k_split)
+        self.assertEqual(facts(4, 4, 1), {"smull": 16, "sadalp": 16, "dup": 4, "ext": 2, "load q": 2, "load d": 1})
+        self.assertEqual(facts(1, 1, 4), {"smull": 16, "sadalp": 16, "dup": 4, "ext": 8, "load q": 8, "load d": 1})
+
+    def test_fp16(self):
+        def facts(m: int, panel_m: int = 8, k_split: int = 1):
+            return self.facts("gemm_f16", "fp16", tile_m=m, panel_m=panel_m, panel_n=24, k_split=k_split)
+        self.assertEqual(facts(8), {"fmla .8h by element": 24, "load q": 4})
+        self.assertEqual(facts(7), {"fmla .8h by element": 21, "load q": 3, "load d": 1, "load element": 2})
+        self.assertEqual(facts(1, 1, 4), {"fmla .8h by element": 12, "load q": 12, "load d": 1})
+
+    def test_every_level_of_a_family_multiplies_all_elements_of_a_tile(self):
+        """8 rows of 48 columns, in products of `width` elements of y times k."""
+        for (family, isa), product, width in ((("gemm_s8", "avx512vnni"), "vpdpbusd zmm", 64), (("gemm_s8", "avxvnni"), "vpdpbusd ymm", 32),
+                                              (("gemm_s8", "avx2"), "vpmaddwd ymm", 16), (("gemm_s8", "neon"), "smull", 8),
+                                              (("gemm_s8", "i8mm"), "smmla", 32), (("gemm_s8", "dotprod"), "sdot by element", 16),
+                                              (("gemm_f16", "avx512vnni"), "vfmaddps zmm", 16), (("gemm_f16", "avx2"), "vfmaddps ymm", 8),
+                                              (("gemm_f16", "neon"), "fmla .4s", 4), (("gemm_f16", "fp16"), "fmla .8h by element", 8)):
+            k_block = {"i8mm": 8, "avx2": 2, "neon": 2}.get(isa, 4) if family == "gemm_s8" else 1
+            with self.subTest(family=family, isa=isa):
+                facts = self.facts(family, isa, tile_m=8, panel_m=8, panel_n=48, k_block=k_block)
+                self.assertEqual(facts[product] * width, 8 * 48 * k_block)
 
 
 class Table(unittest.TestCase):
+    def test_parameters_are_read_from_the_generated_calls(self):
+        text = ("# g\noctile_add_kernel(gemm_a_neon FAMILY gemm_s8 ISA neon\n    FEATURES strict_float\n    UNROLL 2\n    MMLA\n"
+                "    ROW family=KernelFamily::kGemmS8 tile_m=4\n    PARAMS tile_m=4 panels=2)\n"
+                "octile_add_kernel(b_fp16 FAMILY pack ISA fp16\n    ROW family=F)\n")
+        self.assertEqual(check_inner_loops.kernels_of_build(text),
+                         [check_inner_loops.Kernel("gemm_a_neon", "gemm_s8", "neon", {"tile_m": "4", "panels": "2"}),
+                          check_inner_loops.Kernel("b_fp16", "pack", "fp16", {})])
+
     def test_names_are_read_from_the_generated_table(self):
         self.assertEqual(check_inner_loops.kernel_names('// g\nOCTILE_KERNEL(octile_a_argv, {.name = "a_1_neon", .tile_m = 8})\n'
                                                         'OCTILE_KERNEL(octile_b_argv, {.name = "b_2_fp16"})\n'), ["a_1_neon", "b_2_fp16"])
@@ -169,6 +244,7 @@ class Levels(unittest.TestCase):
         "avx2": (["vpmaddwd\t%ymm0, %ymm1, %ymm2", "vcvtph2ps\t%xmm0, %ymm1", "vfmadd231ps\t%ymm0, %ymm1, %ymm2"],
                  ["vpdpbusd\t%zmm0, %zmm1, %zmm2", "vpaddd\t%zmm0, %zmm1, %zmm2", "vpaddd\t%ymm16, %ymm1, %ymm2",
                   "shlxq\t%rax, %rcx, %rdx"]),
+        "avxvnni": (["{vex} vpdpbusd\t%ymm0, %ymm1, %ymm2"], ["vpdpbusd\t%zmm0, %zmm1, %zmm2", "vpaddd\t%ymm16, %ymm1, %ymm2"]),
         "avx512vnni": (["vpdpbusd\t%zmm0, %zmm1, %zmm2", "vpaddd\t%ymm16, %ymm1, %ymm2"],
                        ["vaddph\t%zmm0, %zmm1, %zmm2", "vdpbf16ps\t%zmm0, %zmm1, %zmm2", "vpermb\t%zmm0, %zmm1, %zmm2"]),
     }

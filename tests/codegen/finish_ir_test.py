@@ -48,7 +48,7 @@ class Carriers(unittest.TestCase):
             finish_ir.finish(ir(3), LEVEL, expect_mmla=False)
 
     def test_a_form_without_an_smmla_is_an_error(self):
-        for name in ("llvm.aarch64.neon.udot.v2i32.v8i8", "llvm.aarch64.sve.udot.nxv4i32", "llvm.aarch64.sve.udot.lane.nxv4i32"):
+        for name in ("llvm.aarch64.neon.udot.v2i32.v8i8", "llvm.aarch64.sve.udot.nxv2i64", "llvm.aarch64.sve.udot.lane.nxv2i64"):
             text = ir(2) + f"declare <2 x i32> @{name}()\n"
             with self.assertRaisesRegex(finish_ir.FinishError, f"{name} is left over"):
                 finish_ir.finish(text, LEVEL, expect_mmla=True)
@@ -116,6 +116,17 @@ class Symbols(unittest.TestCase):
     def test_a_symbol_that_has_the_prefix_keeps_it(self):
         once = finish_ir.finish("declare i32 @halide_malloc()\n", LEVEL, expect_mmla=False).text
         self.assertEqual(finish_ir.finish(once, LEVEL, expect_mmla=False).text, once)
+
+
+class Prefetches(unittest.TestCase):
+    def test_weights_are_fetched_into_the_second_level(self):
+        call = "  tail call void @llvm.prefetch.p0(ptr nonnull %next, i32 0, i32 {locality}, i32 1)\n"
+        text = finish_ir.finish(call.format(locality=0), LEVEL, expect_mmla=False).text
+        self.assertEqual(text, call.format(locality=2))
+
+    def test_prefetches_of_stores_and_of_other_localities_stay(self):
+        for call in ("  call void @llvm.prefetch.p0(ptr %p, i32 1, i32 0, i32 1)\n", "  call void @llvm.prefetch.p0(ptr %p, i32 0, i32 3, i32 1)\n"):
+            self.assertEqual(finish_ir.finish(call, LEVEL, expect_mmla=False).text, call)
 
 
 class Unrolling(unittest.TestCase):

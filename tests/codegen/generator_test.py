@@ -12,7 +12,7 @@ GENERATORS = pathlib.Path(__file__).resolve().parents[2] / "generators"
 PROGRAM = os.environ.get("OCTILE_GENERATORS")
 LEVELS = json.loads((GENERATORS / "isa_levels.json").read_text())
 
-TILE = {"tile_m": 8, "tile_n": 12, "k_block": 8, "cell_m": 2, "cell_n": 2, "lhs_type": "int8", "out_type": "float32", "activation": "none"}
+TILE = {"tile_m": 8, "panel_m": 8, "panel_n": 12, "k_block": 8, "cell_m": 2, "cell_n": 2, "lhs_type": "int8"}
 
 
 @unittest.skipUnless(PROGRAM, "run by CTest, which names the program")
@@ -29,10 +29,10 @@ class Generator(unittest.TestCase):
         return len(re.findall(r"call [^@\n]*@llvm\.aarch64\.neon\.udot\.v4i32\.v16i8\(", text))
 
     def test_every_cell_of_a_tile_becomes_a_carrier_and_nothing_else_multiplies_bytes(self):
-        for tile_m, tile_n in ((8, 12), (2, 12), (4, 8)):
-            result, text = self.generate("gemm_s8", "i8mm", **(TILE | {"tile_m": tile_m, "tile_n": tile_n}))
+        for tile_m, panel_n, panels in ((8, 12, 1), (7, 12, 1), (1, 12, 2), (4, 8, 1)):
+            result, text = self.generate("gemm_s8", "i8mm", **(TILE | {"tile_m": tile_m, "panel_n": panel_n, "panels": panels}))
             self.assertEqual(result.returncode, 0, result.stderr)
-            cells = tile_m // 2 * (tile_n // 2)
+            cells = (tile_m + 1) // 2 * (panel_n * panels // 2)
             self.assertGreater(self.carriers(text), 0)
             self.assertEqual(self.carriers(text) % cells, 0)
             other = re.search(r"@llvm\.aarch64\.neon\.(sdot|[su]mull\.v8i16)[.\w]*|mul (nsw |nuw )*<\d+ x i16>", text)
@@ -51,7 +51,8 @@ class Generator(unittest.TestCase):
         self.assertIn("llvm.aarch64.neon.sdot", text)
 
     def test_a_family_or_parameter_that_is_not_there(self):
-        for family, params in (("gemm_s9", TILE), ("gemm_s8", TILE | {"tile_q": 3}), ("gemm_s8", TILE | {"activation": "tanhh"})):
+        for family, params in (("gemm_s9", TILE), ("gemm_s8", TILE | {"tile_q": 3}), ("gemm_s8", TILE | {"asymmetric": "perhaps"}),
+                               ("epilogue", {"combine": "sum"}), ("quantize", {"scaling": "static2"})):
             result, text = self.generate(family, "i8mm", **params)
             self.assertNotEqual(result.returncode, 0)
             self.assertEqual(text, "")

@@ -1,4 +1,4 @@
-// Every GEMM of the table by itself, on panels that this test packs: so that each is seen at row counts for which
+// Every GEMM of the table by itself, on panels that this test packs: so that each is seen at numbers of tiles for which
 // octile::Linear takes another, and with operands that quantization never gives.
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "runtime/halide_call.h"
-#include "runtime/parallel.h"
 #include "tests/kernels/fp16_check.h"
 #include "tests/kernels/panel.h"
 #include "tests/reference/linear.h"
@@ -19,11 +18,18 @@
 namespace octile::test {
 namespace {
 
-// What lies beside the matrix in a panel: a kernel computes with it and must not store what comes out.
-constexpr float kUnused = 1e10f;
-
 enum class Operands { kRandom, kLargest };
 
+// Whole tiles of a kernel: what it is called with.
+struct Tiles {
+    std::int64_t rows, columns, k;
+
+    // Only the tallest tile comes in numbers.
+    bool fit(const KernelInfo& info) const { return rows == 1 || (info.tile_m == info.panel_m && info.tile_m > 1); }
+    Shape shape(const KernelInfo& info) const { return {rows * info.tile_m, k, columns * info.tile_n}; }
+};
+
+// [rows, k] of levels from `lowest` to 127, or all of them `lowest`.
 reference::QuantizedRows make_quantized(Random& random, std::int64_t rows, std::int64_t k, int lowest,
                                         Operands operands) {
     reference::QuantizedRows result{.rows = static_cast<std::size_t>(rows),
@@ -41,71 +47,96 @@ reference::QuantizedRows make_quantized(Random& random, std::int64_t rows, std::
     return result;
 }
 
-void check_int8_row(const Kernel& kernel, const Shape& shape, Operands operands) {
-    const KernelInfo& info = kernel.info;
-    const auto [m, k, n] = shape;
-    std::ostringstream key;
-    key << "gemm_s8 row " << shape << (operands == Operands::kLargest ? " largest" : "");
-    Random random(key.str());
-    INFO(info.name << ", " << random);
-    const reference::QuantizedRows x = make_quantized(random, m, k, -127, operands),
-                                   w = make_quantized(random, n, k, -128, operands);
-    const std::vector<float> bias = make_values(random, 1, n, Fill::kNormal);
-
-    Panel lhs(info.panel, info.tile_m, info.k_block, m, k), rhs(Element::kS8, info.tile_n, info.k_block, n, k);
-    lhs.fill(m, k, std::vector<float>(x.values.begin(), x.values.end()));
-    rhs.fill(n, k, std::vector<float>(w.values.begin(), w.values.end()));
-    GuardedVector<float> row_scale(lhs.rows(), kUnused), column_scale(rhs.rows(), kUnused), biases(rhs.rows(), kUnused);
-    GuardedVector<std::int32_t> offsets(rhs.rows(), 1 << 30);
-    for (std::int64_t i = 0; i < m; i++)
-        row_scale.set(i, x.scales[static_cast<std::size_t>(i)]);
-    for (std::int64_t i = 0; i < n; i++) {
-        column_scale.set(i, w.scales[static_cast<std::size_t>(i)]);
-        biases.set(i, bias[static_cast<std::size_t>(i)]);
-        std::int32_t sum = 0;
-        for (std::int64_t at = 0; at < k; at++)
-            sum += w.values[static_cast<std::size_t>(i * k + at)];
-        // The kernel adds modulo 2^32, and at the deepest K the offset alone does not fit.
-        offsets.set(i, static_cast<std::int32_t>(std::int64_t{-128} * sum));
-    }
-    TypedMatrix y(info.output, m, n, 3);
-    HalideBuffer lhs_buffer = lhs.buffer(), rhs_buffer = rhs.buffer(), row_buffer = row_scale.buffer(),
-                 column_buffer = column_scale.buffer(), bias_buffer = biases.buffer(), offset_buffer = offsets.buffer(),
-                 y_buffer = matrix_buffer(y.mutable_view());
-    const Status status = call_kernel(
-        kernel, {&lhs_buffer, &rhs_buffer, &row_buffer, &column_buffer, &bias_buffer, &offset_buffer, &y_buffer});
-    INFO(status.message());
-    REQUIRE(status.ok());
-    CHECK(first_difference(y, reference::linear_s8(x, w, bias, info.activation)) == "");
-    CHECK(y.surroundings_intact());
-}
-
-TEST_CASE("every int8 GEMM row, below, at and above its own tile") {
-    install_parallel_for();
-    for (const Kernel* kernel : kernels_of(KernelFamily::kGemmS8)) {
-        const KernelInfo& info = kernel->info;
-        const std::int64_t tile_m = info.tile_m, tile_n = info.tile_n;
-        for (const Shape& shape : {Shape{1, 1, 1},
-                                   {tile_m, 16, tile_n},
-                                   {tile_m + 1, 17, tile_n + 1},
-                                   {2 * tile_m - 1, 50, 2 * tile_n - 1},
-                                   {3 * tile_m + 1, 65, tile_n - 1},
-                                   {32 * tile_m + 1, 9, 5}}) {
-            check_int8_row(*kernel, shape, Operands::kRandom);
+// Puts the rows of x where the kernel's tiles read them. What else the panels hold must not matter.
+void fill_tiles(Panel& panel, const KernelInfo& info, const Shape& shape, std::span<const float> x) {
+    for (std::int64_t row = 0; row < shape.m; row++) {
+        for (std::int64_t k = 0; k < panel.k(); k++) {
+            panel.set(row / info.tile_m * info.panel_m + row % info.tile_m, k,
+                      k < shape.k ? x[static_cast<std::size_t>(row * shape.k + k)] : 0);
         }
     }
 }
 
-TEST_CASE("every int8 GEMM row with the largest sum there is: -127 times -128, 131072 times") {
-    install_parallel_for();
+// y as the kernel wants it: rows split into those of a tile and tiles.
+HalideBuffer tiled_buffer(const MutableMatrixView& y, std::int64_t tile_m) {
+    return {y.data, halide_type_of(y.type),
+            std::initializer_list<HalideBuffer::Dimension>{
+                {y.columns, 1}, {tile_m, y.row_stride}, {y.rows / tile_m, tile_m * y.row_stride}}};
+}
+
+template <typename T>
+GuardedVector<T> to_guarded(const std::vector<T>& values) {
+    GuardedVector<T> vector(static_cast<std::int64_t>(values.size()), T{});
+    for (std::size_t i = 0; i < values.size(); i++)
+        vector.set(static_cast<std::int64_t>(i), values[i]);
+    return vector;
+}
+
+void check_int8_row(const Kernel& kernel, const Tiles& tiles, Operands operands) {
+    const KernelInfo& info = kernel.info;
+    const bool asymmetric = info.scaling == Scaling::kAsymmetric, largest = operands == Operands::kLargest;
+    const Shape shape = tiles.shape(info);
+    const auto [m, k, n] = shape;
+    std::ostringstream key;
+    key << "gemm_s8 row " << shape << (largest ? " largest" : "");
+    Random random(key.str());
+    INFO(info.name << ", " << random);
+    const int lowest = asymmetric ? -128 : -127;
+    reference::QuantizedRows x = make_quantized(random, m, k, lowest, operands),
+                             w = make_quantized(random, n, k, -128, operands);
+    if (asymmetric) {
+        for (std::int64_t i = 0; i < m; i++)
+            x.zero_points.push_back(largest ? 127 : static_cast<std::int32_t>(random.below(256)) - 128);
+    }
+    const std::vector<float> bias = make_values(random, 1, n, Fill::kNormal);
+
+    Panel lhs(info.panel, info.panel_m, info.k_block, tiles.rows * info.panel_m, k),
+        rhs(Element::kS8, info.panel_n, info.k_block, n, k);
+    fill_tiles(lhs, info, shape, std::vector<float>(x.values.begin(), x.values.end()));
+    rhs.fill(n, k, std::vector<float>(w.values.begin(), w.values.end()));
+    std::vector<std::int32_t> sums(w.rows, 0);
+    for (std::size_t i = 0; i < w.values.size(); i++)
+        sums[i / w.k] += w.values[i];
+    GuardedVector<float> row_scale = to_guarded(x.scales), column_scale = to_guarded(w.scales),
+                         biases = to_guarded(bias);
+    // A cell of two rows reads the zero point of the row beside an odd tile too, which every panel has room for.
+    std::vector<std::int32_t> zero_points = x.zero_points;
+    if (info.tile_m % 2 == 1) zero_points.push_back(1 << 20);
+    GuardedVector<std::int32_t> column_sum = to_guarded(sums), zero_point = to_guarded(zero_points);
+    TypedMatrix y(DataType::kF32, m, n, 3);
+    HalideBuffer lhs_buffer = lhs.buffer(), rhs_buffer = rhs.buffer(), row_buffer = row_scale.buffer(info.tile_m),
+                 column_buffer = column_scale.buffer(), bias_buffer = biases.buffer(), sum_buffer = column_sum.buffer(),
+                 zero_buffer = zero_point.buffer(info.tile_m), y_buffer = tiled_buffer(y.mutable_view(), info.tile_m);
+    const Status status = asymmetric ? call_kernel(kernel, {lhs_buffer, rhs_buffer, row_buffer, column_buffer,
+                                                            bias_buffer, sum_buffer, zero_buffer, y_buffer})
+                                     : call_kernel(kernel, {lhs_buffer, rhs_buffer, row_buffer, column_buffer,
+                                                            bias_buffer, sum_buffer, y_buffer});
+    INFO(status.message());
+    REQUIRE(status.ok());
+    CHECK(first_difference(y, reference::linear_s8(x, w, bias, Activation::kNone)) == "");
+    CHECK(y.surroundings_intact());
+}
+
+TEST_CASE("every int8 GEMM row, at one and several tiles") {
     for (const Kernel* kernel : kernels_of(KernelFamily::kGemmS8)) {
-        if (kernel->info.activation != Activation::kNone) continue;
-        check_int8_row(*kernel, {1, 131072, 1}, Operands::kLargest);
+        for (const Tiles& tiles :
+             {Tiles{1, 1, 1}, {1, 2, 17}, {2, 1, 16}, {1, 3, 50}, {3, 3, 50}, {33, 1, 9}, {1, 5, 65}})
+            if (tiles.fit(kernel->info)) check_int8_row(*kernel, tiles, Operands::kRandom);
     }
 }
 
-void check_f16_row(const Kernel& kernel, const Shape& shape) {
+TEST_CASE("every int8 GEMM with the largest sum there is: as many products of the lowest levels as int32 holds") {
+    for (const Kernel* kernel : kernels_of(KernelFamily::kGemmS8)) {
+        // The others differ from these in the number of accumulators alone, and take long.
+        if (kernel->info.tile_m != 1) continue;
+        const std::int64_t k = kernel->info.scaling == Scaling::kAsymmetric ? 65536 : 131072;
+        check_int8_row(*kernel, {1, 1, k}, Operands::kLargest);
+    }
+}
+
+void check_f16_row(const Kernel& kernel, const Tiles& tiles) {
     const KernelInfo& info = kernel.info;
+    const Shape shape = tiles.shape(info);
     const auto [m, k, n] = shape;
     std::ostringstream key;
     key << "gemm_f16 row " << shape;
@@ -115,37 +146,25 @@ void check_f16_row(const Kernel& kernel, const Shape& shape) {
     const std::vector<float> w = TypedMatrix(DataType::kF16, n, k, make_values(random, n, k, Fill::kNormal)).values();
     const std::vector<float> bias = make_values(random, 1, n, Fill::kNormal);
 
-    Panel lhs(info.panel, info.tile_m, 1, m, k), rhs(Element::kF16, info.tile_n, 1, n, k);
-    lhs.fill(m, k, x);
+    Panel lhs(info.panel, info.panel_m, 1, tiles.rows * info.panel_m, k), rhs(Element::kF16, info.panel_n, 1, n, k);
+    fill_tiles(lhs, info, shape, x);
     rhs.fill(n, k, w);
-    GuardedVector<float> biases(rhs.rows(), kUnused);
-    for (std::int64_t i = 0; i < n; i++)
-        biases.set(i, bias[static_cast<std::size_t>(i)]);
-    TypedMatrix y(info.output, m, n, 3);
+    GuardedVector<float> biases = to_guarded(bias);
+    TypedMatrix y(DataType::kF32, m, n, 3);
     HalideBuffer lhs_buffer = lhs.buffer(), rhs_buffer = rhs.buffer(), bias_buffer = biases.buffer(),
-                 y_buffer = matrix_buffer(y.mutable_view());
-    const Status status = call_kernel(kernel, {&lhs_buffer, &rhs_buffer, &bias_buffer, &y_buffer});
+                 y_buffer = tiled_buffer(y.mutable_view(), info.tile_m);
+    const Status status = call_kernel(kernel, {lhs_buffer, rhs_buffer, bias_buffer, y_buffer});
     INFO(status.message());
     REQUIRE(status.ok());
-    CHECK(first_beyond_tolerance(y, ExactLayer(x, w, bias, m, k, n), info.activation, arithmetic_of(info.isa)) == "");
+    CHECK(first_beyond_tolerance(y, ExactLayer(x, w, bias, m, k, n), Activation::kNone, arithmetic_of(info.isa)) == "");
     CHECK(y.surroundings_intact());
 }
 
-TEST_CASE("every fp16 GEMM row, below, at and above its own tile and chunk") {
-    install_parallel_for();
+TEST_CASE("every fp16 GEMM row, at one and several tiles, below, at and above its chunk") {
     for (const Kernel* kernel : kernels_of(KernelFamily::kGemmF16)) {
-        const KernelInfo& info = kernel->info;
-        const std::int64_t tile_m = info.tile_m, tile_n = info.tile_n;
-        for (const Shape& shape : {Shape{1, 1, 1},
-                                   {tile_m, 16, tile_n},
-                                   {tile_m + 1, 17, tile_n + 1},
-                                   {2 * tile_m - 1, 127, 2 * tile_n - 1},
-                                   {tile_m + 1, 128, tile_n - 1},
-                                   {3 * tile_m + 1, 129, 3},
-                                   {2, 1000, 3},
-                                   {32 * tile_m + 1, 9, 5}}) {
-            check_f16_row(*kernel, shape);
-        }
+        for (const Tiles& tiles :
+             {Tiles{1, 1, 1}, {1, 2, 17}, {1, 1, 127}, {2, 1, 127}, {1, 3, 128}, {3, 3, 128}, {33, 1, 9}, {1, 1, 1000}})
+            if (tiles.fit(kernel->info)) check_f16_row(*kernel, tiles);
     }
 }
 

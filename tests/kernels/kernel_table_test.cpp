@@ -14,41 +14,6 @@
 namespace octile::test {
 namespace {
 
-// Floating-point panels have no blocks of K.
-bool is_f16(KernelFamily family) {
-    return family == KernelFamily::kGemmF16 || family == KernelFamily::kPackRowsF16 ||
-           family == KernelFamily::kPackWeightsF16;
-}
-
-std::string tile_name(const KernelInfo& info) {
-    std::ostringstream name;
-    const char* separator = "";
-    for (const int extent : {info.tile_m, info.tile_n, is_f16(info.family) ? 0 : info.k_block}) {
-        if (extent == 0) continue;
-        name << separator << extent;
-        separator = "x";
-    }
-    return name.str();
-}
-
-// The grammar of kernel names: family, types, activation, tile, level.
-std::string name_from_fields(const KernelInfo& info) {
-    static const std::map<KernelFamily, std::string> families = {
-        {KernelFamily::kQuantizeRows, "quantize_rows"},
-        {KernelFamily::kQuantizeWeights, "quantize_weights"},
-        {KernelFamily::kPackRowsF16, "pack_rows"},
-        {KernelFamily::kPackWeightsF16, "pack_weights"},
-        {KernelFamily::kGemmS8, "gemm_s8"},
-        {KernelFamily::kGemmF16, "gemm_f16"},
-    };
-    const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16;
-    std::ostringstream name;
-    name << families.at(info.family) << '_' << name_of(gemm ? info.output : info.input) << '_';
-    if (gemm) name << name_of(info.activation) << '_';
-    name << tile_name(info) << '_' << name_of(info.isa);
-    return name.str();
-}
-
 std::vector<KernelInfo> rows_of(Isa isa, KernelFamily family) {
     std::vector<KernelInfo> rows;
     for (const Kernel& kernel : kernel_table()) {
@@ -64,6 +29,68 @@ std::vector<Isa> built_levels(KernelFamily family) {
         if (kernel.info.family == family) levels.insert(kernel.info.isa);
     }
     return {levels.begin(), levels.end()};
+}
+
+// Rows of the panels that several rows of activations come in.
+int wide_panel(Isa isa, KernelFamily family) {
+    int widest = 0;
+    for (const KernelInfo& info : rows_of(isa, family))
+        widest = std::max(widest, info.panel_m);
+    return widest;
+}
+
+std::string scaling_name(Scaling scaling) {
+    static const std::map<Scaling, std::string> names = {
+        {Scaling::kDynamic, "dynamic"}, {Scaling::kStatic, "static"}, {Scaling::kAsymmetric, "asymmetric"}};
+    return names.at(scaling);
+}
+
+std::string combine_name(Combine combine) {
+    static const std::map<Combine, std::string> names = {
+        {Combine::kNone, "none"}, {Combine::kResidual, "residual"}, {Combine::kGate, "gate"}};
+    return names.at(combine);
+}
+
+// The grammar of kernel names: family, what it is a variant of, tile or panel, level.
+std::string name_from_fields(const KernelInfo& info) {
+    const bool ready = info.scaling == Scaling::kReady;
+    const std::string input(octile::name_of(info.input)), output(octile::name_of(info.output));
+    std::ostringstream name;
+    switch (info.family) {
+        case KernelFamily::kQuantizeRows:
+            name << (ready ? "pack_rows" : "quantize_rows_" + scaling_name(info.scaling)) << '_' << input << '_'
+                 << info.panel_m << 'x' << info.k_block;
+            break;
+        case KernelFamily::kQuantizeWeights:
+            name << (ready ? "pack" : "quantize") << "_weights_" << input << '_' << info.panel_n << 'x' << info.k_block;
+            break;
+        case KernelFamily::kPackRowsF16:
+            name << "pack_rows_" << input << '_' << info.panel_m;
+            break;
+        case KernelFamily::kPackWeightsF16:
+            name << "pack_weights_" << input << '_' << info.panel_n;
+            break;
+        case KernelFamily::kGemmS8:
+            name << "gemm_s8_" << (info.scaling == Scaling::kAsymmetric ? "asymmetric_" : "") << info.tile_m << 'x'
+                 << info.tile_n << 'x' << info.k_block;
+            break;
+        case KernelFamily::kGemmF16:
+            name << "gemm_f16_" << info.tile_m << 'x' << info.tile_n;
+            break;
+        case KernelFamily::kEpilogue:
+            name << "epilogue_" << combine_name(info.combine) << '_' << output;
+            break;
+        case KernelFamily::kLayerNorm:
+            name << "layernorm_" << combine_name(info.combine) << '_' << input;
+            break;
+        case KernelFamily::kRmsNorm:
+            name << "rmsnorm_" << combine_name(info.combine) << '_' << input;
+            break;
+    }
+    const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16;
+    if (gemm && is_for_single_row(info)) name << "_row";
+    name << '_' << name_of(info.isa);
+    return name.str();
 }
 
 struct Path {
@@ -83,49 +110,85 @@ TEST_CASE("names are unique and spell the fields") {
 }
 
 TEST_CASE("the build has the levels of its architecture") {
+    const std::vector<Isa> int8 = built_levels(KernelFamily::kGemmS8), fp16 = built_levels(KernelFamily::kGemmF16);
+    for (int i = 0; i < kIsaCount; i++) {
+        const Isa isa = static_cast<Isa>(i);
 #if defined(__aarch64__)
-    CHECK(built_levels(KernelFamily::kGemmS8) == std::vector{Isa::kNeon, Isa::kDotprod, Isa::kI8mm});
-    CHECK(built_levels(KernelFamily::kGemmF16) == std::vector{Isa::kNeon, Isa::kFp16});
+        const bool ours = isa >= Isa::kNeon;
 #else
-    CHECK(built_levels(KernelFamily::kGemmS8) == std::vector{Isa::kAvx2, Isa::kAvx512vnni});
-    CHECK(built_levels(KernelFamily::kGemmF16) == std::vector{Isa::kAvx2, Isa::kAvx512vnni});
+        const bool ours = isa < Isa::kNeon;
 #endif
+        INFO(name_of(isa));
+        const bool has_int8 = std::count(int8.begin(), int8.end(), isa),
+                   has_fp16 = std::count(fp16.begin(), fp16.end(), isa);
+        CHECK((has_int8 || has_fp16) == ours);
+        CHECK(has_int8 == (ours && isa != Isa::kFp16));
+    }
 }
 
-TEST_CASE("the lowest level has kernels of both precisions, so that no CPU is left without") {
-    for (const Path& path : kPaths)
-        CHECK(built_levels(path.gemm).front() == built_levels(KernelFamily::kGemmS8).front());
+TEST_CASE("the lowest level has kernels of every family, so that no CPU is left without") {
+    const Isa lowest = built_levels(KernelFamily::kGemmS8).front();
+    for (const Kernel& kernel : kernel_table()) {
+        INFO(kernel.info.name);
+        CHECK_FALSE(rows_of(lowest, kernel.info.family).empty());
+        CHECK(kernel.info.isa >= lowest);
+    }
+    for (const KernelFamily family : {KernelFamily::kGemmF16, KernelFamily::kEpilogue})
+        CHECK_FALSE(rows_of(lowest, family).empty());
 }
 
-TEST_CASE("all kernels of a level and a precision agree on tiles, k block and panel") {
+TEST_CASE("all kernels of a level and a precision agree on panels and k block") {
     for (const Path& path : kPaths) {
         for (const Isa isa : built_levels(path.gemm)) {
             INFO(name_of(isa));
             const std::vector<KernelInfo> gemms = rows_of(isa, path.gemm);
-            std::set<int> tiles_m, packed_tiles_m;
+            const KernelInfo& first = gemms[0];
+            std::set<int> panels_m, packed_panels_m;
             for (const KernelInfo& info : gemms) {
                 INFO(info.name);
                 CHECK(info.tile_m >= 1);
-                CHECK(info.tile_n >= 1);
-                CHECK(info.tile_n == gemms[0].tile_n);
-                CHECK(info.k_block == gemms[0].k_block);
-                CHECK(info.panel == gemms[0].panel);
-                tiles_m.insert(info.tile_m);
+                CHECK(info.tile_m <= info.panel_m);
+                CHECK(info.panel_n >= 1);
+                CHECK(info.panel_n == first.panel_n);
+                CHECK(info.tile_n >= info.panel_n);
+                CHECK(info.tile_n % info.panel_n == 0);
+                CHECK(info.k_block == first.k_block);
+                CHECK(info.panel == first.panel);
+                CHECK(info.block_rows == first.block_rows);
+                CHECK(info.output == DataType::kF32);
+                panels_m.insert(info.panel_m);
             }
+            // That of several rows and that of one.
+            CHECK(panels_m.size() == 2);
             for (const KernelInfo& info : rows_of(isa, path.pack_rows)) {
                 INFO(info.name);
-                CHECK(info.k_block == gemms[0].k_block);
-                CHECK(info.panel == gemms[0].panel);
-                CHECK(info.tile_n == 0);
-                packed_tiles_m.insert(info.tile_m);
+                CHECK(info.k_block == first.k_block);
+                CHECK(info.panel == first.panel);
+                CHECK(info.tile_m == 0);
+                CHECK(info.panel_n == 0);
+                packed_panels_m.insert(info.panel_m);
             }
-            CHECK(packed_tiles_m == tiles_m);
+            CHECK(packed_panels_m == panels_m);
             for (const KernelInfo& info : rows_of(isa, path.pack_weights)) {
                 INFO(info.name);
-                CHECK(info.tile_n == gemms[0].tile_n);
-                CHECK(info.k_block == gemms[0].k_block);
-                CHECK(info.tile_m == 0);
+                CHECK(info.panel_n == first.panel_n);
+                CHECK(info.k_block == first.k_block);
+                CHECK(info.panel_m == 0);
                 CHECK(info.panel == (path.gemm == KernelFamily::kGemmS8 ? Element::kS8 : Element::kF16));
+            }
+        }
+    }
+}
+
+TEST_CASE("the widest tile of a level is a multiple of all others, which the padding of N relies on") {
+    for (const Path& path : kPaths) {
+        for (const Isa isa : built_levels(path.gemm)) {
+            int widest = 0;
+            for (const KernelInfo& info : rows_of(isa, path.gemm))
+                widest = std::max(widest, info.tile_n);
+            for (const KernelInfo& info : rows_of(isa, path.gemm)) {
+                INFO(info.name);
+                CHECK(widest % info.tile_n == 0);
             }
         }
     }
@@ -139,36 +202,71 @@ TEST_CASE("the padding of K holds every k block") {
     }
 }
 
-TEST_CASE("every level has every activation and type at every tile height, once") {
+TEST_CASE("every level has a GEMM of every scaling for every number of rows, once") {
     for (const Path& path : kPaths) {
+        const std::vector<Scaling> scalings = path.gemm == KernelFamily::kGemmS8
+                                                  ? std::vector{Scaling::kDynamic, Scaling::kAsymmetric}
+                                                  : std::vector{Scaling::kDynamic};
         for (const Isa isa : built_levels(path.gemm)) {
             INFO(name_of(isa));
-            std::map<std::tuple<int, DataType, Activation>, int> gemms;
-            std::map<std::tuple<int, DataType>, int> pack_rows;
-            std::map<DataType, int> pack_weights;
-            std::set<int> tiles_m;
-            for (const KernelInfo& info : rows_of(isa, path.gemm)) {
-                gemms[{info.tile_m, info.output, info.activation}]++;
-                tiles_m.insert(info.tile_m);
+            const int wide = wide_panel(isa, path.gemm);
+            std::map<std::tuple<bool, int, Scaling>, int> gemms;
+            for (const KernelInfo& info : rows_of(isa, path.gemm))
+                gemms[{info.panel_m == wide, info.tile_m, info.scaling}]++;
+            for (const Scaling scaling : scalings) {
+                CHECK(gemms[{false, 1, scaling}] == 1);
+                for (int rows = 1; rows <= wide; rows++)
+                    CHECK(gemms[{true, rows, scaling}] == 1);
             }
+            // Looked up and found above: a count that grew would be a row that nobody can reach.
+            CHECK(gemms.size() == scalings.size() * static_cast<std::size_t>(wide + 1));
+        }
+    }
+}
+
+TEST_CASE("every level packs every type, in every way, once") {
+    for (const Path& path : kPaths) {
+        const bool int8 = path.gemm == KernelFamily::kGemmS8;
+        const std::vector<Scaling> scalings =
+            int8 ? std::vector{Scaling::kDynamic, Scaling::kStatic, Scaling::kAsymmetric}
+                 : std::vector{Scaling::kDynamic};
+        for (const Isa isa : built_levels(path.gemm)) {
+            INFO(name_of(isa));
+            std::map<std::tuple<int, DataType, Scaling>, int> rows, weights;
+            std::set<int> panels_m;
+            for (const KernelInfo& info : rows_of(isa, path.gemm))
+                panels_m.insert(info.panel_m);
             for (const KernelInfo& info : rows_of(isa, path.pack_rows))
-                pack_rows[{info.tile_m, info.input}]++;
+                rows[{info.panel_m, info.input, info.scaling}]++;
             for (const KernelInfo& info : rows_of(isa, path.pack_weights))
-                pack_weights[info.input]++;
-            for (const int tile_m : tiles_m) {
+                weights[{0, info.input, info.scaling}]++;
+            for (const int panel_m : panels_m) {
                 for (const DataType type : kActivationTypes) {
-                    CHECK(pack_rows[{tile_m, type}] == 1);
-                    for (const Activation activation : kActivations)
-                        CHECK(gemms[{tile_m, type, activation}] == 1);
+                    for (const Scaling scaling : scalings)
+                        CHECK(rows[{panel_m, type, scaling}] == 1);
                 }
+                if (int8) CHECK(rows[{panel_m, DataType::kI8, Scaling::kReady}] == 1);
             }
             for (const DataType type : kWeightTypes)
-                CHECK(pack_weights[type] == 1);
-            // Looked up and found above: a count that grew would be a row that nobody can reach.
-            CHECK(gemms.size() == tiles_m.size() * kActivationTypes.size() * kActivations.size());
-            CHECK(pack_rows.size() == tiles_m.size() * kActivationTypes.size());
-            CHECK(pack_weights.size() == kWeightTypes.size());
+                CHECK(weights[{0, type, Scaling::kDynamic}] == 1);
+            if (int8) CHECK(weights[{0, DataType::kI8, Scaling::kReady}] == 1);
+            CHECK(rows.size() == panels_m.size() * (kActivationTypes.size() * scalings.size() + int8));
+            CHECK(weights.size() == kWeightTypes.size() + int8);
         }
+    }
+}
+
+TEST_CASE("every level of epilogues writes every type and combines in every way, once") {
+    for (const Isa isa : built_levels(KernelFamily::kEpilogue)) {
+        INFO(name_of(isa));
+        std::map<std::tuple<DataType, Combine>, int> found;
+        for (const KernelInfo& info : rows_of(isa, KernelFamily::kEpilogue))
+            found[{info.output, info.combine}]++;
+        for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kI8}) {
+            for (const Combine combine : {Combine::kNone, Combine::kResidual, Combine::kGate})
+                CHECK(found[{type, combine}] == 1);
+        }
+        CHECK(found.size() == 4 * 3);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "octile/linear.h"
 #include "tests/kernels/fp16_check.h"
+#include "tests/kernels/run_layer.h"
 #include "tests/reference/linear.h"
 #include "tests/support/levels.h"
 #include "tests/support/matrices.h"
@@ -34,7 +35,7 @@ Linear pack(const TypedMatrix& w, std::span<const float> bias, Activation activa
     return std::move(linear).value();
 }
 
-void check_shape(const Shape& shape, Fill x_fill, Fill w_fill) {
+void check_shape(const Shape& shape, Fill x_fill, Fill w_fill, int combinations = 4) {
     const auto [m, k, n] = shape;
     std::ostringstream key;
     key << "fp16 " << shape << " x " << name_of(x_fill) << " w " << name_of(w_fill);
@@ -43,27 +44,21 @@ void check_shape(const Shape& shape, Fill x_fill, Fill w_fill) {
     const std::vector<float> x_values = make_values(random, m, k, x_fill), w_values = make_values(random, n, k, w_fill);
     const std::vector<float> bias = make_values(random, 1, n, Fill::kNormal);
     const TypedMatrix w(DataType::kF32, n, k, w_values, random.below(2) * 3);
-    const std::vector<float> w_seen = TypedMatrix(DataType::kF16, n, k, w_values).values();
-    // Both types of x hold the same numbers once the kernel has rounded them.
-    const std::vector<float> x_seen = TypedMatrix(DataType::kF16, m, k, x_values).values();
-    for (const bool biased : {true, false}) {
-        const std::span<const float> b = biased ? std::span<const float>(bias) : std::span<const float>();
+    const std::vector<float> w_seen = rounded_to(DataType::kF16, n, k, w_values);
+    for (int i = 0; i < combinations; i++) {
+        const Combination how = draw_combination(random);
+        const std::span<const float> b = how.biased ? std::span<const float>(bias) : std::span<const float>();
+        // f32 and f16 hold the same numbers once the kernel has rounded them; bf16 has lost some before.
+        const std::vector<float> x_seen = rounded_to(DataType::kF16, m, k, rounded_to(how.in, m, k, x_values));
         const ExactLayer exact(x_seen, w_seen, b, m, k, n);
-        for (const Activation activation : kActivations) {
-            for (const Level& level : levels_with(KernelFamily::kGemmF16)) {
-                const Linear linear = pack(w, b, activation, level);
-                for (const DataType in : kActivationTypes) {
-                    for (const DataType out : kActivationTypes) {
-                        const TypedMatrix x(in, m, k, x_values, random.below(2) * 3);
-                        TypedMatrix y(out, m, n, random.below(2) * 5);
-                        const ThreadCount threads(random.below(2) ? 1 : 4);
-                        run(linear, x, y);
-                        INFO(linear.kernel_name(m, out)
-                             << ", " << name_of(in) << " in, " << (biased ? "" : "no ") << "bias");
-                        CHECK(first_beyond_tolerance(y, exact, activation, arithmetic_of(level.isa)) == "");
-                    }
-                }
-            }
+        for (const Level& level : levels_with(KernelFamily::kGemmF16)) {
+            const Linear linear = pack(w, b, how.activation, level);
+            const TypedMatrix x(how.in, m, k, x_values, random.below(2) * 3);
+            TypedMatrix y(how.out, m, n, random.below(2) * 5);
+            const ThreadCount threads(random.below(2) ? 1 : 4);
+            run(linear, x, y);
+            INFO(linear.kernel_name(m) << ", " << how);
+            CHECK(first_beyond_tolerance(y, exact, how.activation, arithmetic_of(level.isa)) == "");
         }
     }
 }
@@ -91,7 +86,7 @@ TEST_CASE("fp16 linear: powers of two and their neighbours") {
 
 TEST_CASE("fp16 linear: extreme shapes") {
     for (const Shape& shape : extreme_shapes(KernelFamily::kGemmF16))
-        check_shape(shape, Fill::kNormal, Fill::kNormal);
+        check_shape(shape, Fill::kNormal, Fill::kNormal, 1);
 }
 
 TEST_CASE("fp16 linear: extreme values, each against each") {
@@ -99,6 +94,10 @@ TEST_CASE("fp16 linear: extreme values, each against each") {
         for (const Fill w : kFills)
             check_shape({10, 37, 15}, x, w);
     }
+}
+
+TEST_CASE("fp16 linear: every activation and type at one ragged shape") {
+    check_shape({19, 67, 35}, Fill::kNormal, Fill::kNormal, 60);
 }
 
 TEST_CASE("fp16 linear: the error does not grow with the number of chunks") {
@@ -169,7 +168,8 @@ TEST_CASE("fp16 linear: NaN and infinities of a row go where IEEE arithmetic tak
                             TypedMatrix y(out, m, n);
                             const Linear linear = pack(w, {}, activation, level);
                             run(linear, x, y);
-                            INFO(linear.kernel_name(m, out) << ", " << name_of(in) << " in, x holds " << bad[0]);
+                            INFO(linear.kernel_name(m) << ", " << name_of(in) << " in, " << name_of(out) << " out, "
+                                                       << name_of(activation) << ", x holds " << bad[0]);
                             CHECK(first_beyond_tolerance(y, exact, activation, arithmetic_of(level.isa)) == "");
                         }
                     }

@@ -124,12 +124,14 @@ class GuardedVector {
         std::memcpy(memory_.data() + static_cast<std::size_t>(i) * sizeof(T), &value, sizeof(T));
     }
 
-    HalideBuffer buffer() {
-        constexpr halide_type_code_t code = std::is_floating_point_v<T> ? halide_type_float : halide_type_int;
-        return {memory_.data(), halide_type_t(code, 8 * sizeof(T)), {size_}};
-    }
+    HalideBuffer buffer() { return {memory_.data(), kType, {size_}}; }
+    // The same memory as [size / tile, tile].
+    HalideBuffer buffer(std::int64_t tile) { return {memory_.data(), kType, {tile, size_ / tile}}; }
 
   private:
+    static constexpr halide_type_t kType{std::is_floating_point_v<T> ? halide_type_float : halide_type_int,
+                                         8 * sizeof(T)};
+
     std::int64_t size_;
     GuardedMemory memory_;
 };

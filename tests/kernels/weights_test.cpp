@@ -1,4 +1,4 @@
-// Weights as the packing kernels write them, called through the table: every element, scale and offset, and the
+// Weights as the packing kernels write them, called through the table: every element, scale and sum, and the
 // padding.
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "runtime/halide_call.h"
-#include "runtime/parallel.h"
 #include "tests/kernels/panel.h"
 #include "tests/reference/quantize.h"
 #include "tests/support/levels.h"
@@ -22,29 +21,42 @@ namespace {
 struct QuantizedWeights {
     Panel panel;
     GuardedVector<float> scale;
-    GuardedVector<std::int32_t> offset;
+    GuardedVector<std::int32_t> sum;
 };
 
 QuantizedWeights quantize(const Kernel& kernel, const TypedMatrix& w) {
-    install_parallel_for();
     const KernelInfo& info = kernel.info;
-    const std::int64_t rows = round_up(w.rows(), info.tile_n);
-    QuantizedWeights result{.panel = Panel(info.panel, info.tile_n, info.k_block, w.rows(), w.columns()),
+    const std::int64_t rows = round_up(w.rows(), info.panel_n);
+    QuantizedWeights result{.panel = Panel(info.panel, info.panel_n, info.k_block, w.rows(), w.columns()),
                             .scale = GuardedVector<float>(rows, -1),
-                            .offset = GuardedVector<std::int32_t>(rows, 1)};
+                            .sum = GuardedVector<std::int32_t>(rows, 1)};
     GuardedVector<std::int32_t> magnitudes(rows, -1);
     HalideBuffer x = matrix_buffer(w.view()), packed = result.panel.buffer(), scale = result.scale.buffer(),
-                 magnitude = magnitudes.buffer(), offset = result.offset.buffer();
-    const Status status = call_kernel(kernel, {&x, &packed, &scale, &magnitude, &offset});
+                 magnitude = magnitudes.buffer(), sum = result.sum.buffer(info.panel_n);
+    const Status status = info.scaling == Scaling::kReady ? call_kernel(kernel, {x, packed, sum})
+                                                          : call_kernel(kernel, {x, packed, scale, magnitude, sum});
     INFO(status.message());
     REQUIRE(status.ok());
     return result;
 }
 
+// [n, k] of levels from -128 to 127 where the kernel takes levels, else the values.
+TypedMatrix make_weights(const KernelInfo& info, Random& random, std::int64_t n, std::int64_t k,
+                         std::vector<float> values, std::int64_t padding = 0) {
+    if (info.input == DataType::kI8) {
+        for (float& value : values)
+            value = static_cast<float>(random.below(256)) - 128;
+    }
+    return {info.input, n, k, values, padding};
+}
+
 void check_quantized(const Kernel& kernel, const TypedMatrix& w) {
     const QuantizedWeights actual = quantize(kernel, w);
     const auto N = static_cast<std::size_t>(w.rows()), K = static_cast<std::size_t>(w.columns());
-    const reference::QuantizedRows expected = reference::quantize_weights(w.values(), N, K);
+    const bool ready = kernel.info.scaling == Scaling::kReady;
+    const std::vector<float> values = w.values();
+    reference::QuantizedRows expected = reference::quantize_weights(values, N, K);
+    if (ready) expected.values.assign(values.begin(), values.end());
     REQUIRE_FALSE(expected.non_finite_row);
     int wrong = 0;
     for (std::int64_t n = 0; n < w.rows(); n++) {
@@ -56,8 +68,8 @@ void check_quantized(const Kernel& kernel, const TypedMatrix& w) {
         }
         INFO("channel " << n);
         CHECK(wrong == 0);
-        CHECK(actual.scale.at(n) == expected.scales[static_cast<std::size_t>(n)]);
-        CHECK(actual.offset.at(n) == -128 * sum);
+        if (!ready) CHECK(actual.scale.at(n) == expected.scales[static_cast<std::size_t>(n)]);
+        CHECK(actual.sum.at(n) == sum);
     }
     // The runtime looks at no scale beyond the last channel, but a kernel computes with it.
     for (std::int64_t n = w.rows(); n < actual.panel.rows(); n++)
@@ -72,7 +84,8 @@ TEST_CASE("weights quantize bit-exactly, whatever their type, shape, stride and 
                     std::ostringstream key;
                     key << "weights " << name_of(fill) << ' ' << n << ' ' << k;
                     Random random(key.str());
-                    const TypedMatrix w(kernel->info.input, n, k, make_values(random, n, k, fill), random.below(2) * 3);
+                    const TypedMatrix w =
+                        make_weights(kernel->info, random, n, k, make_values(random, n, k, fill), random.below(2) * 3);
                     INFO(kernel->info.name << ", " << random);
                     check_quantized(*kernel, w);
                 }
@@ -109,6 +122,7 @@ TEST_CASE("weights are divided by their scale: ties and near ties of every level
 TEST_CASE("a channel that cannot be quantized has a scale that says so, and spoils no other") {
     const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
     for (const Kernel* kernel : kernels_of(KernelFamily::kQuantizeWeights)) {
+        if (kernel->info.scaling == Scaling::kReady) continue;
         for (const float bad : {infinity, -infinity, nan, -nan}) {
             Random random("weights non-finite");
             TypedMatrix w(kernel->info.input, 5, 21, make_values(random, 5, 21, Fill::kNormal));
@@ -124,7 +138,6 @@ TEST_CASE("a channel that cannot be quantized has a scale that says so, and spoi
 }
 
 TEST_CASE("f16 weights are rounded once, to nearest, and padded with zeros") {
-    install_parallel_for();
     for (const Kernel* kernel : kernels_of(KernelFamily::kPackWeightsF16)) {
         const KernelInfo& info = kernel->info;
         for (const Fill fill : kFills) {
@@ -134,10 +147,10 @@ TEST_CASE("f16 weights are rounded once, to nearest, and padded with zeros") {
                     key << "f16 weights " << name_of(fill) << ' ' << n << ' ' << k;
                     Random random(key.str());
                     const TypedMatrix w(info.input, n, k, make_values(random, n, k, fill), random.below(2) * 3);
-                    Panel panel(info.panel, info.tile_n, 1, n, k);
+                    Panel panel(info.panel, info.panel_n, 1, n, k);
                     HalideBuffer x = matrix_buffer(w.view()), packed = panel.buffer();
                     INFO(info.name << ", " << random);
-                    REQUIRE(call_kernel(*kernel, {&x, &packed}).ok());
+                    REQUIRE(call_kernel(*kernel, {x, packed}).ok());
                     int wrong = 0;
                     for (std::int64_t row = 0; row < n; row++) {
                         for (std::int64_t at = 0; at < panel.k(); at++) {

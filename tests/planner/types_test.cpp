@@ -21,7 +21,8 @@ void check_names(const std::vector<std::string_view>& names, std::optional<Enum>
 
 TEST_CASE("Spellings", "[types]") {
     check_names<DataType>({"f32", "f16", "bf16", "i8"}, parse_data_type);
-    check_names<Activation>({"none", "relu", "gelu", "silu"}, parse_activation);
+    check_names<Activation>({"none", "relu", "relu6", "hardswish", "gelu", "gelu_tanh", "quick_gelu", "silu"},
+                            parse_activation);
     check_names<Precision>({"int8", "fp16"}, parse_precision);
     check_names<Op>({"linear", "layernorm", "activation"}, parse_op);
     check_names<Policy>({"ratio"}, parse_policy);

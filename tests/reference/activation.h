@@ -85,8 +85,16 @@ inline float activate(Activation activation, float x) {
             return x;
         case Activation::kRelu:
             return relu(x);
+        case Activation::kRelu6:
+            return relu6(x);
+        case Activation::kHardswish:
+            return hardswish(x);
         case Activation::kGelu:
             return gelu(x);
+        case Activation::kGeluTanh:
+            return gelu_tanh(x);
+        case Activation::kQuickGelu:
+            return quick_gelu(x);
         case Activation::kSilu:
             return silu(x);
     }
@@ -125,8 +133,16 @@ inline double activate(Activation activation, double x) {
             return x;
         case Activation::kRelu:
             return relu(x);
+        case Activation::kRelu6:
+            return relu6(x);
+        case Activation::kHardswish:
+            return hardswish(x);
         case Activation::kGelu:
             return gelu(x);
+        case Activation::kGeluTanh:
+            return gelu_tanh(x);
+        case Activation::kQuickGelu:
+            return quick_gelu(x);
         case Activation::kSilu:
             return silu(x);
     }

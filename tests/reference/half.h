@@ -1,4 +1,5 @@
-// IEEE binary16 as bits, converted by integer arithmetic alone: no compiler's or CPU's own half type is trusted.
+// IEEE binary16 and bfloat16 as bits, converted by integer arithmetic alone: no compiler's or CPU's own type is
+// trusted.
 #pragma once
 
 #include <bit>
@@ -48,6 +49,21 @@ inline std::uint16_t float_to_half(float value) {
     // A carry out of the fraction runs into the exponent, which is what it should do.
     const std::uint32_t biased = exponent >= 113 ? (exponent - 113) << 10 : 0u;
     return static_cast<std::uint16_t>(sign | (biased + rounded));
+}
+
+// Exact: a bfloat16 is the upper half of a float.
+inline float bf16_to_float(std::uint16_t bf16) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bf16) << 16);
+}
+
+// To nearest, ties to even; what rounds beyond the largest number is an infinity. A NaN keeps its sign and the upper
+// bits of its payload, and becomes quiet.
+inline std::uint16_t float_to_bf16(float value) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
+    const std::uint32_t rest = bits & 0xffffu, kept = bits >> 16;
+    const bool up = rest > 0x8000u || (rest == 0x8000u && (kept & 1u));
+    return static_cast<std::uint16_t>(kept + (up ? 1u : 0u));
 }
 
 }  // namespace octile::reference

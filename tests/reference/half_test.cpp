@@ -68,5 +68,21 @@ TEST_CASE("infinities and NaNs of halves") {
     CHECK(float_to_half(std::bit_cast<float>(0x7f800001u)) == 0x7e00);
 }
 
+TEST_CASE("every bfloat16 survives, and between two of them the nearer is taken") {
+    for (std::uint32_t bits = 0; bits < 0x10000u; ++bits) {
+        const auto bf16 = static_cast<std::uint16_t>(bits);
+        const float value = bf16_to_float(bf16);
+        if (std::isnan(value)) {
+            CHECK(std::isnan(bf16_to_float(float_to_bf16(value))));
+            continue;
+        }
+        if (float_to_bf16(value) != bf16) FAIL(bits);
+        // Up to half way, which goes to the even one; also into the infinity.
+        if ((bits & 0x7f80u) == 0x7f80u) continue;
+        const auto at = [&](std::uint32_t rest) { return float_to_bf16(std::bit_cast<float>(bits << 16 | rest)); };
+        if (at(0x7fff) != bits || at(0x8001) != bits + 1 || at(0x8000) != bits + (bits & 1u)) FAIL(bits);
+    }
+}
+
 }  // namespace
 }  // namespace octile::reference

@@ -14,15 +14,16 @@
 
 namespace octile::reference {
 
-// Bit-exact, for operands without a non-finite row and k <= 131072.
+// Bit-exact, for operands without a non-finite row and k <= 131072, or 65536 with zero points.
 inline std::vector<float> linear_s8(const QuantizedRows& x, const QuantizedRows& w, std::span<const float> bias,
                                     Activation activation) {
     std::vector<float> y(x.rows * w.rows);
     for (std::size_t m = 0; m < x.rows; ++m) {
+        const std::int32_t zero = x.zero_points.empty() ? 0 : x.zero_points[m];
         for (std::size_t n = 0; n < w.rows; ++n) {
             std::int32_t sum = 0;
             for (std::size_t k = 0; k < x.k; ++k)
-                sum += x.values[m * x.k + k] * w.values[n * w.k + k];
+                sum += (x.values[m * x.k + k] - zero) * w.values[n * w.k + k];
             const float scaled = static_cast<float>(sum) * (x.scales[m] * w.scales[n]);
             y[m * w.rows + n] = activate(activation, scaled + (bias.empty() ? 0.0f : bias[n]));
         }

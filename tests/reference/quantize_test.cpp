@@ -74,5 +74,36 @@ TEST_CASE("the first row with a NaN or an infinity is named") {
     CHECK(quantize_weights(std::vector<float>{-infinity, 2, 3, nan}, 2, 2).non_finite_row == 0u);
 }
 
+TEST_CASE("a static scale: ties to even, and saturation on both sides") {
+    const std::vector<float> row = {0.25f, 0.75f, -0.25f, -0.75f, 63.5f, 63.75f, 64.0f, -63.5f, -1e30f, 1e30f, 0.0f};
+    const QuantizedRows result = quantize_rows_static(row, 1, row.size(), 0.5f);
+    CHECK(result.values == Levels{0, 2, 0, -2, 127, 127, 127, -127, -127, 127, 0});
+    CHECK(result.scales == std::vector<float>{0.5f});
+    CHECK(result.zero_points.empty());
+    CHECK(quantize_rows_static(std::vector<float>{1, nan}, 2, 1, 1).non_finite_row == 1u);
+}
+
+TEST_CASE("an asymmetric row has 255 steps from its lowest to its highest value, zero among them") {
+    const std::vector<float> rows = {-1, 0, 1, 0, 127.5f, 255, -255, -127.5f, 0, 3, 3, 3, 0, 0, -0.0f};
+    const QuantizedRows result = quantize_rows_asymmetric(rows, 5, 3);
+    CHECK(result.scales == std::vector<float>{2.0f / 255, 1, 1, 3.0f / 255, 1e-8f / 255});
+    CHECK(result.zero_points == std::vector<std::int32_t>{0, -128, 127, -128, -128});
+    // rne(127.5) is 128 on either side.
+    CHECK(result.values == Levels{-128, 0, 127, -128, 0, 127, -128, -1, 127, 127, 127, 127, -128, -128, -128});
+    CHECK(quantize_rows_asymmetric(std::vector<float>{1, 2, infinity, 2}, 2, 2).non_finite_row == 1u);
+}
+
+TEST_CASE("a level of an asymmetric row stands for its value to within half a step") {
+    std::vector<float> row;
+    for (int i = 0; i < 1000; i++)
+        row.push_back(-2.0f + static_cast<float>(i) * 0.0071f);
+    const QuantizedRows result = quantize_rows_asymmetric(row, 1, row.size());
+    for (std::size_t i = 0; i < row.size(); i++) {
+        const float value = static_cast<float>(result.values[i] - result.zero_points[0]) * result.scales[0];
+        // Half a step of the value, half a step of the zero point, which both ends saturate by.
+        CHECK(std::abs(value - row[i]) <= 1.001f * result.scales[0]);
+    }
+}
+
 }  // namespace
 }  // namespace octile::reference

@@ -19,7 +19,10 @@ enum class Fp16Arithmetic {
 constexpr double f16_unit = 0x1p-11;  // half an ulp of 1
 constexpr double f32_unit = 0x1p-24;
 constexpr double f16_underflow = 0x1p-25;  // half the smallest subnormal
-constexpr double f16_overflow = 65520;     // from here on rounding gives infinity
+constexpr double bf16_unit = 0x1p-8;
+constexpr double bf16_underflow = 0x1p-134;
+constexpr double bf16_overflow = 0x1.ffp+127;  // from here on rounding gives infinity
+constexpr double f16_overflow = 65520;         // from here on rounding gives infinity
 
 // The bound for `roundings` successive relative errors of at most `unit`.
 constexpr double gamma(double roundings, double unit) {
@@ -46,11 +49,16 @@ inline double activation_tolerance(double y) {
     return 8 * 0x1p-23 * std::abs(y) + 1e-7;
 }
 
-// The largest |y - exact y| after bias, activation and conversion to the output type (f32 or f16), for an exact
+// The largest |y - exact y| after bias, activation and conversion to the output type (f32, f16 or bf16), for an exact
 // pre-activation value v that the accumulator is within `tolerance` of; `y` is the exact activation of v.
 inline double output_tolerance(double tolerance, double v, double y, Activation activation, DataType out) {
     double error = tolerance + f32_unit * (std::abs(v) + tolerance);
     if (activation != Activation::kNone) error = 1.5 * error + activation_tolerance(std::abs(y) + 1.5 * error);
+    if (out == DataType::kBF16) {
+        // Its exponents are f32's: nothing that f32 holds with room to spare overflows.
+        if (std::abs(y) + error >= bf16_overflow) return std::numeric_limits<double>::infinity();
+        error += bf16_unit * (std::abs(y) + error) + bf16_underflow;
+    }
     if (out == DataType::kF16) {
         if (std::abs(y) + error >= f16_overflow) return std::numeric_limits<double>::infinity();
         error += f16_unit * (std::abs(y) + error) + f16_underflow;

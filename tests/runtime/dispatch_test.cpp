@@ -22,11 +22,24 @@ namespace octile::test {
 namespace {
 
 // Changes only together with docs/quantization.md.
-constexpr std::uint64_t kGolden = 0xc72832619ab84db9;
+constexpr std::uint64_t kGolden = 0x86f50ae03e07ead7;
 
 constexpr std::int64_t kK = 37, kN = 29;
-// One row and several take different kernels.
-constexpr std::int64_t kRows[] = {1, 2, 11};
+// Every number of rows has a kernel of its own, up to that of the tallest tile.
+constexpr std::int64_t kMostRows = 17;
+
+// A layer and its run, for the number `i`: over a few dozens of them every choice meets every other.
+struct Choice {
+    explicit Choice(std::size_t i)
+        : weights(kWeightTypes[i % 3]),
+          in(kActivationTypes[i / 3 % 3]),
+          out(kActivationTypes[(i / 2 + i / 9) % 3]),
+          activation(kActivations[i % 8]) {}
+
+    DataType weights, in, out;
+    Activation activation;
+};
+constexpr std::size_t kChoices = 9;  // of each number of rows
 
 TEST_CASE("the levels of the CPU are those that its model has") {
     const char* expected = std::getenv("OCTILE_EXPECTED_ISAS");
@@ -57,33 +70,33 @@ TEST_CASE("OCTILE_ISA takes every level of the CPU and refuses every other") {
 TEST_CASE("every int8 kernel of the CPU gives the bits that all CPUs give") {
     for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
         reference::Hash hash;
-        for (const std::int64_t m : kRows) {
-            for (const DataType weight_type : kWeightTypes) {
-                Random random("dispatch int8");
-                const TypedMatrix w(weight_type, kN, kK, make_values(random, kN, kK, Fill::kNormal));
-                const std::vector<float> x_values = make_values(random, m, kK, Fill::kNormal);
-                const std::vector<float> bias = make_values(random, 1, kN, Fill::kNormal);
-                for (const Activation activation : kActivations) {
-                    const Result<Linear> linear = Linear::pack(w.view(), bias, {.activation = activation}, level.isas);
-                    REQUIRE(linear.ok());
-                    for (const DataType in : kActivationTypes) {
-                        const TypedMatrix x(in, m, kK, x_values);
-                        const std::vector<float> expected = reference::linear_s8(
-                            x.values(), w.values(), bias, static_cast<std::size_t>(m), kK, kN, activation);
-                        for (const DataType out : kActivationTypes) {
-                            TypedMatrix y(out, m, kN);
-                            Workspace workspace;
-                            REQUIRE(linear.value().run(x.view(), y.mutable_view(), workspace).ok());
-                            INFO(linear.value().kernel_name(m, out));
-                            CHECK(first_difference(y, expected) == "");
-                            // A kernel of the level that was asked for, and not of another.
-                            CHECK(linear.value().kernel_name(m, out).ends_with(name_of(level.isa)));
-                            for (const float value : y.values())
-                                hash.add(value);
-                        }
-                    }
-                }
-            }
+        for (std::size_t i = 0; i < kMostRows * kChoices; i++) {
+            const std::int64_t m = 1 + static_cast<std::int64_t>(i / kChoices);
+            const Choice choice(i);
+            Random random("dispatch int8");
+            const TypedMatrix w(choice.weights, kN, kK, make_values(random, kN, kK, Fill::kNormal));
+            const TypedMatrix x(choice.in, m, kK, make_values(random, m, kK, Fill::kNormal));
+            const std::vector<float> bias = make_values(random, 1, kN, Fill::kNormal);
+            const bool asymmetric = i % 2;
+            const reference::QuantizedRows rows =
+                asymmetric ? reference::quantize_rows_asymmetric(x.values(), static_cast<std::size_t>(m), kK)
+                           : reference::quantize_rows(x.values(), static_cast<std::size_t>(m), kK);
+            const std::vector<float> expected =
+                reference::linear_s8(rows, reference::quantize_weights(w.values(), kN, kK), bias, choice.activation);
+            const LinearOptions options{
+                .activation = choice.activation,
+                .input_scaling = asymmetric ? InputScaling::kAsymmetric : InputScaling::kDynamic};
+            const Result<Linear> linear = Linear::pack(w.view(), bias, options, level.isas);
+            REQUIRE(linear.ok());
+            TypedMatrix y(choice.out, m, kN);
+            Workspace workspace;
+            REQUIRE(linear.value().run(x.view(), y.mutable_view(), workspace).ok());
+            INFO(linear.value().kernel_name(m));
+            CHECK(first_difference(y, expected) == "");
+            // A kernel of the level that was asked for, and not of another.
+            CHECK(linear.value().kernel_name(m).ends_with(name_of(level.isa)));
+            for (const float value : y.values())
+                hash.add(value);
         }
         INFO(name_of(level.isa) << std::hex << ": 0x" << hash.value() << " against 0x" << kGolden);
         CHECK(hash.value() == kGolden);
@@ -92,30 +105,52 @@ TEST_CASE("every int8 kernel of the CPU gives the bits that all CPUs give") {
 
 TEST_CASE("every fp16 kernel of the CPU is within its tolerance") {
     for (const Level& level : levels_with(KernelFamily::kGemmF16)) {
-        for (const std::int64_t m : kRows) {
-            for (const DataType weight_type : kWeightTypes) {
-                Random random("dispatch fp16");
-                const TypedMatrix w(weight_type, kN, kK, make_values(random, kN, kK, Fill::kNormal));
-                const std::vector<float> w_seen = TypedMatrix(DataType::kF16, kN, kK, w.values()).values();
-                const std::vector<float> x_values = make_values(random, m, kK, Fill::kNormal);
-                const std::vector<float> x_seen = TypedMatrix(DataType::kF16, m, kK, x_values).values();
-                const ExactLayer exact(x_seen, w_seen, {}, m, kK, kN);
-                for (const Activation activation : kActivations) {
-                    const Result<Linear> linear = Linear::pack(
-                        w.view(), {}, {.precision = Precision::kFp16, .activation = activation}, level.isas);
-                    REQUIRE(linear.ok());
-                    for (const DataType in : kActivationTypes) {
-                        for (const DataType out : kActivationTypes) {
-                            const TypedMatrix x(in, m, kK, x_values);
-                            TypedMatrix y(out, m, kN);
-                            Workspace workspace;
-                            REQUIRE(linear.value().run(x.view(), y.mutable_view(), workspace).ok());
-                            INFO(linear.value().kernel_name(m, out));
-                            CHECK(first_beyond_tolerance(y, exact, activation, arithmetic_of(level.isa)) == "");
-                        }
-                    }
-                }
+        for (std::size_t i = 0; i < kMostRows * kChoices; i++) {
+            const std::int64_t m = 1 + static_cast<std::int64_t>(i / kChoices);
+            const Choice choice(i);
+            Random random("dispatch fp16");
+            const TypedMatrix w(choice.weights, kN, kK, make_values(random, kN, kK, Fill::kNormal));
+            const TypedMatrix x(choice.in, m, kK, make_values(random, m, kK, Fill::kNormal));
+            const std::vector<float> w_seen = TypedMatrix(DataType::kF16, kN, kK, w.values()).values(),
+                                     x_seen = TypedMatrix(DataType::kF16, m, kK, x.values()).values();
+            const ExactLayer exact(x_seen, w_seen, {}, m, kK, kN);
+            const Result<Linear> linear = Linear::pack(
+                w.view(), {}, {.precision = Precision::kFp16, .activation = choice.activation}, level.isas);
+            REQUIRE(linear.ok());
+            TypedMatrix y(choice.out, m, kN);
+            Workspace workspace;
+            REQUIRE(linear.value().run(x.view(), y.mutable_view(), workspace).ok());
+            INFO(linear.value().kernel_name(m) << ' ' << name_of(choice.activation));
+            CHECK(first_beyond_tolerance(y, exact, choice.activation, arithmetic_of(level.isa)) == "");
+        }
+    }
+}
+
+TEST_CASE("every kind of layer runs on every level of the CPU") {
+    Random random("dispatch kinds");
+    const TypedMatrix w(DataType::kF32, kN, kK, make_values(random, kN, kK, Fill::kNormal)),
+        x(DataType::kF32, kMostRows, kK, make_values(random, kMostRows, kK, Fill::kNormal)),
+        residual(DataType::kF32, kMostRows, kN, make_values(random, kMostRows, kN, Fill::kNormal));
+    for (int i = 0; i < kIsaCount; i++) {
+        const Isa isa = static_cast<Isa>(i);
+        if (!supported_isas().has(isa)) continue;
+        const Result<IsaSet> isas = limit_isas(supported_isas(), name_of(isa));
+        REQUIRE(isas.ok());
+        INFO(name_of(isa));
+        for (const Precision precision : {Precision::kInt8, Precision::kFp16}) {
+            const LinearOptions options{.precision = precision, .activation = Activation::kSilu};
+            const Result<Linear> plain = Linear::pack(w.view(), {}, options, isas.value()),
+                                 gated = Linear::pack_gated(w.view(), {}, w.view(), {}, options, isas.value());
+            REQUIRE(plain.ok());
+            REQUIRE(gated.ok());
+            Workspace workspace;
+            for (const DataType out : {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kI8}) {
+                TypedMatrix y(out, kMostRows, kN);
+                CHECK(plain->run(x.view(), y.mutable_view(), workspace, {.residual = {}, .output_scale = 0.1f}).ok());
+                CHECK(gated->run(x.view(), y.mutable_view(), workspace, {.residual = {}, .output_scale = 0.1f}).ok());
             }
+            TypedMatrix y(DataType::kF32, kMostRows, kN);
+            CHECK(plain->run(x.view(), y.mutable_view(), workspace, {.residual = residual.view()}).ok());
         }
     }
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -9,12 +11,38 @@
 #include "octile/cpu.h"
 #include "octile/types.h"
 #include "runtime/kernel_table.h"
+#include "tests/support/seed.h"
 
 namespace octile::test {
 
-inline constexpr std::array kActivations = {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSilu};
-inline constexpr std::array kActivationTypes = {DataType::kF32, DataType::kF16};
+inline constexpr std::array kActivations = {Activation::kNone,      Activation::kRelu, Activation::kRelu6,
+                                            Activation::kHardswish, Activation::kGelu, Activation::kGeluTanh,
+                                            Activation::kQuickGelu, Activation::kSilu};
+inline constexpr std::array kActivationTypes = {DataType::kF32, DataType::kF16, DataType::kBF16};
 inline constexpr std::array kWeightTypes = {DataType::kF32, DataType::kF16, DataType::kBF16};
+
+// What may be chosen about one run of a layer without a change of its shape. Too many to run each of them at every
+// shape: tests draw some.
+struct Combination {
+    DataType in, out;
+    Activation activation;
+    bool biased;
+};
+
+inline Combination draw_combination(Random& random) {
+    const auto pick = [&](const auto& choices) {
+        return choices[random.below(static_cast<std::uint32_t>(choices.size()))];
+    };
+    return {.in = pick(kActivationTypes),
+            .out = pick(kActivationTypes),
+            .activation = pick(kActivations),
+            .biased = random.below(4) != 0};
+}
+
+inline std::ostream& operator<<(std::ostream& out, const Combination& combination) {
+    return out << name_of(combination.in) << " in, " << name_of(combination.out) << " out, "
+               << name_of(combination.activation) << ", " << (combination.biased ? "" : "no ") << "bias";
+}
 
 struct Level {
     Isa isa;
@@ -45,6 +73,15 @@ inline std::vector<const Kernel*> kernels_of(KernelFamily family) {
         if (kernel.info.family == family && supported_isas().has(kernel.info.isa)) kernels.push_back(&kernel);
     }
     return kernels;
+}
+
+// Whether a kernel packs or multiplies panels of one row only.
+inline bool is_for_single_row(const KernelInfo& info) {
+    for (const Kernel& kernel : kernel_table()) {
+        if (kernel.info.family == info.family && kernel.info.isa == info.isa && kernel.info.panel_m > info.panel_m)
+            return true;
+    }
+    return false;
 }
 
 }  // namespace octile::test

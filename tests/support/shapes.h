@@ -42,13 +42,12 @@ inline std::vector<std::int64_t> with_edges(std::initializer_list<std::int64_t> 
     return {all.upper_bound(0), all.end()};
 }
 
-// Every M from 1 to 17, and around the tiles.
+// Every M from 1 to two panels and a row.
 inline std::vector<Shape> row_sweep(KernelFamily family) {
     std::vector<Shape> shapes;
-    for (const std::int64_t m : with_edges({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17},
-                                           tiles_of(family, &KernelInfo::tile_m))) {
+    const std::int64_t widest = *tiles_of(family, &KernelInfo::panel_m).rbegin();
+    for (std::int64_t m = 1; m <= 2 * widest + 1; m++)
         shapes.push_back({m, 19, 14});
-    }
     return shapes;
 }
 
@@ -83,16 +82,17 @@ inline std::vector<Shape> powers_of_two() {
 
 // Shapes whose sides are far apart, and one that is large and ragged in every direction.
 inline std::vector<Shape> extreme_shapes(KernelFamily family) {
-    // Kernels walk rows in blocks of 32 tiles.
-    const std::int64_t tallest = *tiles_of(family, &KernelInfo::tile_m).rbegin(), beyond_one_block = 32 * tallest + 3;
+    // Between GEMM and epilogue lie strips of some 32 rows.
+    const std::int64_t tallest = *tiles_of(family, &KernelInfo::tile_m).rbegin(), beyond_strips = 32 * tallest + 3;
     return {
-        {2, 4099, 3},              // deep
-        {9, 4096, 2},              //
-        {70, 1, 50},               // shallow
-        {65, 64, 1},               // narrow
-        {beyond_one_block, 5, 3},  // tall
-        {2, 3, 515},               // wide
-        {1, 384, 400},             // one token
+        {2, 4099, 3},           // deep
+        {9, 4096, 2},           //
+        {70, 1, 50},            // shallow
+        {65, 64, 1},            // narrow
+        {beyond_strips, 5, 3},  // tall
+        {140, 16384, 2},        // more than a second-level cache holds of x
+        {2, 3, 515},            // wide
+        {1, 384, 400},          // one token
         {65, 129, 97},
     };
 }

@@ -54,21 +54,39 @@ class GuardedMemory {
     std::byte *memory_ = nullptr, *data_ = nullptr;
 };
 
-// The value that an element of `type` keeps of `value`, and its bits.
+// The bits that an element of `type` has for a value, and the value of bits. An i8 is its level.
 inline std::uint32_t encode(DataType type, float value) {
-    if (type == DataType::kF16) return reference::float_to_half(value);
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    return type == DataType::kBF16 ? bits >> 16 : bits;
+    switch (type) {
+        case DataType::kF16:
+            return reference::float_to_half(value);
+        case DataType::kBF16:
+            return reference::float_to_bf16(value);
+        case DataType::kI8:
+            return static_cast<std::uint8_t>(static_cast<std::int8_t>(value));
+        case DataType::kF32:
+            break;
+    }
+    return std::bit_cast<std::uint32_t>(value);
 }
 
 inline float decode(DataType type, std::uint32_t bits) {
-    if (type == DataType::kF16) return reference::half_to_float(static_cast<std::uint16_t>(bits));
-    return std::bit_cast<float>(type == DataType::kBF16 ? bits << 16 : bits);
+    switch (type) {
+        case DataType::kF16:
+            return reference::half_to_float(static_cast<std::uint16_t>(bits));
+        case DataType::kBF16:
+            return reference::bf16_to_float(static_cast<std::uint16_t>(bits));
+        case DataType::kI8:
+            return static_cast<float>(static_cast<std::int8_t>(bits));
+        case DataType::kF32:
+            break;
+    }
+    return std::bit_cast<float>(bits);
 }
 
 class TypedMatrix {
   public:
-    // Contents and surroundings are a NaN of every type: whoever reads an element that is not there passes the NaN on.
+    // Contents and surroundings are a NaN of every floating type: whoever reads an element that is not there passes the
+    // NaN on.
     TypedMatrix(DataType type, std::int64_t rows, std::int64_t columns, std::int64_t row_padding = 0)
         : type_(type),
           rows_(rows),

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Writes one octile_add_kernel() line for every kernel of an architecture: the one place where a schedule becomes rows of the table.
+
+usage: variants.py --output FILE --schedule default.json [--schedule CORE.json] --base LEVEL LEVEL...
+
+The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
+
+A schedule file holds, under "levels", an entry per ISA level; a later file replaces a level's "int8", "fp16", "elementwise" or "epilogue" entry
+of an earlier one as a whole. Fields:
+
+  int8, fp16     panel        element type of the activations' panel (the weights' is s8 or f16)
+                 panel_m      rows of a panel of activations
+                 panel_n      columns of a panel of weights
+                 tiles        the tile heights m, from 1 to panel_m, that read such panels; each with
+                                panels    adjacent column panels that it spans (1)
+                                k_split   independent accumulators per output, for tiles too small to hide the latency of one (1)
+                                unroll    steps of the reduction loop put into one (1)
+                                prefetch  steps that the weights are fetched ahead; 0: by the hardware (0; int8)
+                 row          the tile of a single row, which has a panel of its own; fields as above
+                 block_rows   rows of activations that stay in the cache while the weights pass; 0: from the size of the cache (0)
+  int8           k_block      consecutive elements of K side by side in a panel
+                 cell         [rows, columns] of one accumulator register, or of each of its segments of 128 bits
+                 segments     such cells side by side in a register (1)
+                 packed_by    the level whose kernels write these panels; none: this one
+  fp16           lanes        outputs of one accumulator register
+  elementwise    lanes        elements of a vector of f32
+  epilogue                    for a level that has no other elementwise kernels
+                 lanes        {output type: elements of a vector}; types that are not here are left to a lower level
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+FLOAT_TYPES = ("f32", "f16", "bf16")
+HALIDE_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "s8": "int8", "i8": "int8", "u8": "uint8", "s16": "int16"}
+# In the order of octile::KernelInfo (planner/kernel_info.h), as C++ wants its initialisers.
+ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "block_rows")
+TILE_DEFAULTS = {"panels": 1, "k_split": 1, "unroll": 1, "prefetch": 0}
+
+
+def fail(message: str) -> None:
+    sys.exit(f"variants: {message}")
+
+
+def enumerator(enum: str, name: str) -> str:
+    return f"{enum}::k{name.upper() if enum in ('DataType', 'Element') else name[0].upper() + name[1:]}"
+
+
+class Writer:
+    def __init__(self, isa: str):
+        self.isa = isa
+        self.lines: list[str] = []
+
+    def add(self, name: str, family: str, row: dict, params: dict, unroll: int = 1, mmla: bool = False, strict: bool = True) -> None:
+        row = {"isa": enumerator("Isa", self.isa), **row}
+        parts = [f"octile_add_kernel({name}_{self.isa} FAMILY {family} ISA {self.isa}"]
+        if strict:
+            parts.append("FEATURES strict_float")
+        if unroll > 1:
+            parts.append(f"UNROLL {unroll}")
+        if mmla:
+            parts.append("MMLA")
+        parts.append("ROW " + " ".join(f"{field}={row[field]}" for field in sorted(row, key=ROW_FIELDS.index)))
+        if params:
+            parts.append("PARAMS " + " ".join(f"{field}={str(value).lower() if isinstance(value, bool) else value}" for field, value in params.items()))
+        self.lines.append("\n    ".join(parts) + ")")
+
+
+def tiles_of(entry: dict, row_panel: int) -> list[dict]:
+    """Every tile with its panel height: those of the wide panels, then that of the single row."""
+    tiles = [{**TILE_DEFAULTS, **tile, "panel_m": entry["panel_m"]} for tile in entry["tiles"]]
+    return tiles + [{**TILE_DEFAULTS, **entry["row"], "m": 1, "panel_m": row_panel}]
+
+
+def single_tile(tile: dict) -> bool:
+    """Only whole panels come in numbers; what is left over, and a single row, is one tile."""
+    return tile["m"] < tile["panel_m"] or tile["m"] == 1
+
+
+def check_tiles(where: str, entry: dict) -> None:
+    heights = sorted(tile["m"] for tile in entry["tiles"])
+    if heights != list(range(1, entry["panel_m"] + 1)):
+        fail(f"{where}: tiles of heights {heights}; expected every height from 1 to panel_m, {entry['panel_m']}, once")
+    for tile in [*entry["tiles"], entry["row"]]:
+        unknown = set(tile) - set(TILE_DEFAULTS) - {"m"}
+        if unknown:
+            fail(f"{where}: unknown fields of a tile: {', '.join(sorted(unknown))}")
+
+
+def check_packing(isa: str, levels: dict, built: list[str]) -> None:
+    """Panels that another level writes have to be the ones that this level reads."""
+    entry = levels[isa]["int8"]
+    packer = entry.get("packed_by")
+    if packer is None:
+        return
+    if packer not in built:
+        fail(f"{isa}.int8: its panels are packed by level {packer}, which is not built")
+    for field in ("panel", "k_block", "cell", "panel_m", "panel_n"):
+        if entry[field] != levels[packer]["int8"][field]:
+            fail(f"{isa}.int8: {field} is {entry[field]}; expected {levels[packer]['int8'][field]}, that of {packer}, which packs its panels")
+
+
+def add_int8(out: Writer, entry: dict) -> None:
+    panel, k_block, (cell_m, cell_n), panel_n = entry["panel"], entry["k_block"], entry["cell"], entry["panel_n"]
+    element = {"panel": enumerator("Element", panel), "k_block": k_block}
+    for tile in tiles_of(entry, cell_m):
+        tile_n = panel_n * tile["panels"]
+        form = f"{tile['m']}x{tile_n}x{k_block}" + ("_row" if tile["panel_m"] == cell_m else "")
+        for asymmetric in (False, True):
+            out.add(f"gemm_s8{'_asymmetric' if asymmetric else ''}_{form}", "gemm_s8",
+                    {"family": "KernelFamily::kGemmS8", **element, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
+                     "panel_n": panel_n, "block_rows": entry.get("block_rows", 0),
+                     "scaling": "Scaling::kAsymmetric" if asymmetric else "Scaling::kDynamic"},
+                    {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_block": k_block,
+                     "cell_m": cell_m, "cell_n": cell_n, "segments": entry.get("segments", 1), "k_split": tile["k_split"],
+                     "single_tile": single_tile(tile), "prefetch": tile["prefetch"], "lhs_type": HALIDE_TYPES[panel], "asymmetric": asymmetric},
+                    unroll=tile["unroll"], mmla=cell_m == 2)
+    if "packed_by" in entry:
+        return
+    for panel_m, single_row in ((entry["panel_m"], False), (cell_m, True)):
+        for scaling in ("dynamic", "static", "asymmetric"):
+            for x in FLOAT_TYPES:
+                add_quantize(out, f"quantize_rows_{scaling}", "kQuantizeRows", x, scaling, panel, panel_m, k_block, element, False, single_row)
+        add_quantize(out, "pack_rows", "kQuantizeRows", "i8", "ready", panel, panel_m, k_block, element, False, single_row)
+    rhs = {"panel": "Element::kS8", "k_block": k_block}
+    for x in FLOAT_TYPES:
+        add_quantize(out, "quantize_weights", "kQuantizeWeights", x, "dynamic", "s8", panel_n, k_block, rhs, True)
+    add_quantize(out, "pack_weights", "kQuantizeWeights", "i8", "ready", "s8", panel_n, k_block, rhs, True)
+
+
+def add_quantize(out: Writer, name: str, family: str, x: str, scaling: str, panel: str, tile: int, k_block: int, element: dict, weights: bool,
+                 single_row: bool = False) -> None:
+    out.add(f"{name}_{x}_{tile}x{k_block}", "quantize",
+            {"family": f"KernelFamily::{family}", **element, "input": enumerator("DataType", x), "panel_n" if weights else "panel_m": tile,
+             "scaling": f"Scaling::k{scaling.capitalize()}"},
+            {"tile": tile, "k_block": k_block, "x_type": HALIDE_TYPES[x], "panel_type": HALIDE_TYPES[panel], "scaling": scaling, "weights": weights,
+             "single_row": single_row})
+
+
+def add_fp16(out: Writer, entry: dict) -> None:
+    panel, panel_n = entry["panel"], entry["panel_n"]
+    element = enumerator("Element", panel)
+    for tile in tiles_of(entry, 1):
+        tile_n = panel_n * tile["panels"]
+        form = f"{tile['m']}x{tile_n}" + ("_row" if tile["panel_m"] == 1 else "")
+        out.add(f"gemm_f16_{form}", "gemm_f16",
+                {"family": "KernelFamily::kGemmF16", "panel": element, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
+                 "panel_n": panel_n, "block_rows": entry.get("block_rows", 0)},
+                {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_split": tile["k_split"],
+                 "single_tile": single_tile(tile), "lanes": entry["lanes"], "lhs_type": HALIDE_TYPES[panel]},
+                unroll=tile["unroll"], strict=False)
+    for x in FLOAT_TYPES:
+        for panel_m in (entry["panel_m"], 1):
+            out.add(f"pack_rows_{x}_{panel_m}", "pack_f16",
+                    {"family": "KernelFamily::kPackRowsF16", "panel": element, "input": enumerator("DataType", x), "panel_m": panel_m},
+                    {"tile": panel_m, "x_type": HALIDE_TYPES[x], "panel_type": HALIDE_TYPES[panel]})
+        out.add(f"pack_weights_{x}_{panel_n}", "pack_f16",
+                {"family": "KernelFamily::kPackWeightsF16", "panel": "Element::kF16", "input": enumerator("DataType", x), "panel_n": panel_n},
+                {"tile": panel_n, "x_type": HALIDE_TYPES[x]})
+
+
+def add_elementwise(out: Writer, entry: dict) -> None:
+    add_epilogues(out, {"lanes": dict.fromkeys((*FLOAT_TYPES, "i8"), entry["lanes"])})
+    add_norms(out, entry)
+
+
+def add_epilogues(out: Writer, entry: dict) -> None:
+    for y, lanes in entry["lanes"].items():
+        for combine in ("none", "residual", "gate"):
+            out.add(f"epilogue_{combine}_{y}", "epilogue",
+                    {"family": "KernelFamily::kEpilogue", "output": enumerator("DataType", y), "combine": f"Combine::k{combine.capitalize()}"},
+                    {"lanes": lanes, "out_type": HALIDE_TYPES[y], "combine": combine})
+
+
+def add_norms(out: Writer, entry: dict) -> None:
+    for norm in ("layernorm", "rmsnorm"):
+        for x in FLOAT_TYPES:
+            for combine in ("none", "residual"):
+                out.add(f"{norm}_{combine}_{x}", "norm",
+                        {"family": f"KernelFamily::k{'LayerNorm' if norm == 'layernorm' else 'RmsNorm'}", "input": enumerator("DataType", x),
+                         "combine": f"Combine::k{combine.capitalize()}"},
+                        {"lanes": entry["lanes"], "x_type": HALIDE_TYPES[x], "rms": norm == "rmsnorm", "add": combine == "residual"})
+
+
+KINDS = {"int8": add_int8, "fp16": add_fp16, "elementwise": add_elementwise, "epilogue": add_epilogues}
+
+
+def read_schedules(paths: list[pathlib.Path]) -> dict:
+    levels: dict = {}
+    for path in paths:
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            fail(f"{path}: {error}")
+        for isa, entries in content.get("levels", {}).items():
+            levels[isa] = {**levels.get(isa, {}), **entries}
+    return levels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--schedule", type=pathlib.Path, action="append", required=True)
+    parser.add_argument("--output", type=pathlib.Path, required=True)
+    parser.add_argument("--base", required=True, help="the architecture's lowest level")
+    parser.add_argument("levels", nargs="+")
+    arguments = parser.parse_args()
+    levels = read_schedules(arguments.schedule)
+    lines = ["# Written by generators/variants.py; edit the schedules instead."]
+    chosen = {isa: tuple(KINDS) for isa in arguments.levels}
+    chosen.setdefault(arguments.base, ("elementwise",))
+    for isa, kinds in chosen.items():
+        if isa not in levels:
+            fail(f"no schedule for level {isa}")
+        out = Writer(isa)
+        for kind in kinds:
+            if kind not in levels[isa]:
+                continue
+            if "tiles" in levels[isa][kind]:
+                check_tiles(f"{isa}.{kind}", levels[isa][kind])
+            if kind == "int8":
+                check_packing(isa, levels, arguments.levels)
+            KINDS[kind](out, levels[isa][kind])
+        lines += out.lines
+    text = "\n".join(lines) + "\n"
+    if not arguments.output.exists() or arguments.output.read_text() != text:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+#include "runtime/gemm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "runtime/cache_sizes.h"
+#include "runtime/parallel.h"
+
+namespace octile {
+namespace {
+
+// Rows and columns of y, or of what is multiplied for it.
+struct Block {
+    std::int64_t row, rows, column, columns;
+};
+
+const halide_type_t kFloat32(halide_type_float, 32);
+const halide_type_t kInt32(halide_type_int, 32);
+
+class Gemm {
+  public:
+    Gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
+         const MutableMatrixView& y)
+        : rows_(rows), weights_(weights), kernels_(*weights.kernels), epilogue_(epilogue), y_(y) {
+        const Combine combine = weights.matrices == 2    ? Combine::kGate
+                                : epilogue.residual.data ? Combine::kResidual
+                                                         : Combine::kNone;
+        unit_ = column_unit();
+        epilogue_kernel_ = kernels_.epilogue(y.type, combine);
+        direct_columns_ =
+            weights.matrices == 1 && epilogue.is_identity(y.type) ? weights.n / unit_ * unit_ : std::int64_t{0};
+        choose_blocks();
+    }
+
+    Status check() const {
+        if (epilogue_kernel_) return {};
+        return Status(StatusCode::kUnsupported, fmt::format("no kernel writes y of type {}", name_of(y_.type)));
+    }
+
+    // Floats of scratch memory per piece.
+    std::int64_t scratch_size() const {
+        if (direct_columns_ == weights_.n) return 0;
+        // Fewer rows have wider strips; they must not need more than many rows did.
+        return std::max(kStripFloats, weights_.matrices * strip_rows_ * strip_columns_);
+    }
+
+    // Columns [begin, end) in units.
+    Status run(std::int64_t begin, std::int64_t end, float* scratch) const {
+        const std::int64_t first = begin * unit_, last = end * unit_, direct = std::min(last, direct_columns_);
+        for (std::int64_t row = 0; row < rows_.rows; row += block_rows_) {
+            const std::int64_t count = std::min(block_rows_, rows_.rows - row);
+            if (first < direct) {
+                const Block block{row, count, first, direct - first};
+                auto* y = static_cast<float*>(y_.data) + row * y_.row_stride + first;
+                if (Status status = multiply(block, first, y, y_.row_stride); !status.ok()) return status;
+            }
+            if (overlaps(first, last)) {
+                // The last tile, moved back to end where y does: what it computes again has the same bits.
+                const Block block{row, count, weights_.n - unit_, unit_};
+                auto* y = static_cast<float*>(y_.data) + row * y_.row_stride + block.column;
+                if (Status status = multiply(block, block.column, y, y_.row_stride); !status.ok()) return status;
+                continue;
+            }
+            for (std::int64_t column = std::max(first, direct); column < last; column += strip_columns_) {
+                const Block strip{row, count, column, std::min(strip_columns_, last - column)};
+                if (Status status = run_strip(strip, scratch); !status.ok()) return status;
+            }
+        }
+        return {};
+    }
+
+    std::int64_t units() const { return (weights_.n + unit_ - 1) / unit_; }
+
+  private:
+    // What lies between GEMM and epilogue stays in the first level.
+    static constexpr std::int64_t kStripRows = 32, kStripFloats = 4096;
+
+    // Whether these columns end with those of y, in a whole panel, and hold two tiles at least, all for the GEMM to
+    // write.
+    bool overlaps(std::int64_t first, std::int64_t last) const {
+        return direct_columns_ > 0 && last > weights_.n && weights_.n % kernels_.panel_n() == 0 &&
+               last - first >= 2 * unit_;
+    }
+    const GemmKernels& gemm() const {
+        return kernels_.gemm(rows_.scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic);
+    }
+    // The kernel for what is left of `rows` behind whole panels; null if nothing is.
+    const Kernel* rest_kernel(std::int64_t rows) const {
+        const std::int64_t rest = rows % rows_.panel_m();
+        return rest == 0 ? nullptr : gemm().wide[static_cast<std::size_t>(rest - 1)];
+    }
+    // Columns that every kernel of this call divides.
+    std::int64_t column_unit() const {
+        if (rows_.single_row) return gemm().row->info.tile_n;
+        const Kernel* rest = rest_kernel(rows_.rows);
+        return std::max(gemm().wide.back()->info.tile_n, rest ? rest->info.tile_n : 1);
+    }
+
+    void choose_blocks() {
+        const std::int64_t panel_m = rows_.panel_m();
+        const std::int64_t row_bytes = rows_.padded_k() * size_of(kernels_.element());
+        // Half of the second level for the activations: the weights pass through the rest.
+        const std::int64_t fitting =
+            kernels_.block_rows() > 0 ? kernels_.block_rows() : cache_sizes().level2 / 2 / row_bytes;
+        block_rows_ = std::max<std::int64_t>(1, fitting / panel_m) * panel_m;
+        strip_rows_ = std::min({round_up(kStripRows, panel_m), block_rows_, round_up(rows_.rows, panel_m)});
+        const std::int64_t fit = kStripFloats / (strip_rows_ * weights_.matrices) / unit_ * unit_;
+        strip_columns_ = std::min(std::max<std::int64_t>(fit, unit_), round_up(weights_.n, unit_));
+    }
+
+    Status run_strip(const Block& strip, float* scratch) const {
+        const std::int64_t columns = std::min(strip.columns, weights_.n - strip.column);
+        for (std::int64_t at = 0; at < strip.rows; at += strip_rows_) {
+            const std::int64_t row = strip.row + at, count = std::min(strip_rows_, strip.rows - at);
+            const Block part{row, count, strip.column, strip.columns};
+            for (int matrix = 0; matrix < weights_.matrices; matrix++) {
+                float* z = scratch + matrix * strip_rows_ * strip_columns_;
+                const std::int64_t column = strip.column + matrix * weights_.padded_n();
+                if (Status status = multiply(part, column, z, strip_columns_); !status.ok()) return status;
+            }
+            const MatrixView first{scratch, DataType::kF32, count, columns, strip_columns_};
+            MatrixView z = first, other{};
+            if (weights_.matrices == 2) {
+                z.data = scratch + strip_rows_ * strip_columns_;
+                other = first;
+            } else if (epilogue_.residual.data) {
+                other = block_of(epilogue_.residual, row, count, strip.column, columns);
+            }
+            const MutableMatrixView y = block_of(y_, row, count, strip.column, columns);
+            if (Status status = epilogue_.run(*epilogue_kernel_, z, other, y); !status.ok()) return status;
+        }
+        return {};
+    }
+
+    // The block's rows times columns [column, column + block.columns) of all matrices. The first row starts a panel;
+    // the last panel of x may be a partial one, which has a kernel for every number of rows.
+    Status multiply(const Block& block, std::int64_t column, float* y, std::int64_t stride) const {
+        if (rows_.single_row) return call(*gemm().row, block.row, 1, column, block.columns, y, stride);
+        const std::int64_t panel_m = rows_.panel_m(), whole = block.rows / panel_m;
+        if (whole > 0) {
+            if (Status status = call(*gemm().wide.back(), block.row, whole, column, block.columns, y, stride);
+                !status.ok())
+                return status;
+        }
+        const Kernel* rest = rest_kernel(block.rows);
+        if (!rest) return {};
+        return call(*rest, block.row + whole * panel_m, 1, column, block.columns, y + whole * panel_m * stride, stride);
+    }
+
+    // `tiles` tiles of the kernel's height from `row` on.
+    Status call(const Kernel& kernel, std::int64_t row, std::int64_t tiles, std::int64_t column, std::int64_t columns,
+                float* y, std::int64_t stride) const {
+        const std::int64_t tile_m = kernel.info.tile_m, panel_n = kernels_.panel_n();
+        HalideBuffer lhs = rows_.panel_buffer(row / rows_.panel_m(), tiles);
+        HalideBuffer rhs = weights_.panel_buffer(column / panel_n, columns / panel_n);
+        HalideBuffer bias(weights_.bias.data() + column * 4, kFloat32, {columns});
+        HalideBuffer target(y, kFloat32,
+                            std::initializer_list<HalideBuffer::Dimension>{
+                                {columns, 1}, {tile_m, stride}, {tiles, tiles > 1 ? tile_m * stride : 0}});
+        if (kernels_.precision() == Precision::kFp16) return call_kernel(kernel, {lhs, rhs, bias, target});
+        HalideBuffer row_scale(rows_.scale + row, kFloat32, {tile_m, tiles});
+        HalideBuffer column_scale(weights_.column_scale.data() + column * 4, kFloat32, {columns});
+        HalideBuffer column_sum(weights_.column_sum.data() + column * 4, kInt32, {columns});
+        if (kernel.info.scaling == Scaling::kDynamic)
+            return call_kernel(kernel, {lhs, rhs, row_scale, column_scale, bias, column_sum, target});
+        HalideBuffer zero_point(rows_.zero_point + row, kInt32, {tile_m, tiles});
+        return call_kernel(kernel, {lhs, rhs, row_scale, column_scale, bias, column_sum, zero_point, target});
+    }
+
+    const PackedRows::State& rows_;
+    const PackedWeights& weights_;
+    const LevelKernels& kernels_;
+    const Epilogue& epilogue_;
+    const MutableMatrixView& y_;
+    const Kernel* epilogue_kernel_ = nullptr;
+    std::int64_t unit_ = 1;
+    std::int64_t direct_columns_ = 0;  // from 0 on: what the GEMM may write to y itself
+    std::int64_t block_rows_ = 0, strip_rows_ = 0, strip_columns_ = 0;
+};
+
+}  // namespace
+
+Status run_gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
+                const MutableMatrixView& y, AlignedBuffer& scratch) {
+    const Gemm gemm(rows, weights, epilogue, y);
+    if (Status status = gemm.check(); !status.ok()) return status;
+    const double operations =
+        static_cast<double>(rows.rows) * static_cast<double>(weights.k) * static_cast<double>(weights.padded_n());
+    const int pieces = piece_count(gemm.units(), operations * weights.matrices);
+    const std::size_t bytes = static_cast<std::size_t>(gemm.scratch_size() * pieces) * sizeof(float);
+    if (!scratch.reserve(bytes)) return out_of_memory(bytes);
+    FirstError error;
+    auto* floats = reinterpret_cast<float*>(scratch.data());
+    const int code = parallel_pieces(gemm.units(), pieces, [&](int piece, std::int64_t begin, std::int64_t end) {
+        Status status = gemm.run(begin, end, floats + piece * gemm.scratch_size());
+        return status.ok() ? 0 : error.keep(std::move(status));
+    });
+    return error.take(code);
+}
+
+}  // namespace octile

@@ -1,0 +1,15 @@
+// One GEMM over packed operands with its epilogue, cut into blocks for the caches and pieces for the threads.
+#pragma once
+
+#include "runtime/epilogue.h"
+#include "runtime/packed_rows.h"
+#include "runtime/packed_weights.h"
+
+namespace octile {
+
+// y [rows.rows, weights.n] = epilogue(rows * weights). With two matrices of weights, gate and up, it is
+// act(gate) * up. `scratch` holds the blocks between GEMM and epilogue, and grows to what is needed.
+Status run_gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
+                const MutableMatrixView& y, AlignedBuffer& scratch);
+
+}  // namespace octile

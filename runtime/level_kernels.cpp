@@ -1,0 +1,88 @@
+#include "runtime/level_kernels.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+#include "base/check.h"
+
+namespace octile {
+namespace {
+
+struct Families {
+    KernelFamily gemm, pack_rows, pack_weights;
+};
+
+Families families_of(Precision precision) {
+    if (precision == Precision::kInt8)
+        return {KernelFamily::kGemmS8, KernelFamily::kQuantizeRows, KernelFamily::kQuantizeWeights};
+    return {KernelFamily::kGemmF16, KernelFamily::kPackRowsF16, KernelFamily::kPackWeightsF16};
+}
+
+}  // namespace
+
+LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa) : precision_(precision), isas_(isas), isa_(isa) {
+    const KernelFamily family = families_of(precision).gemm;
+    gemm_ = gather(family, Scaling::kDynamic);
+    if (precision == Precision::kInt8) asymmetric_ = gather(family, Scaling::kAsymmetric);
+    for (const Kernel* kernel : gemm_.wide)
+        column_unit_ = std::max(column_unit_, kernel->info.tile_n);
+    column_unit_ = std::max(column_unit_, gemm_.row->info.tile_n);
+    for (const Kernel* kernel : gemm_.wide)
+        OCTILE_CHECK_EQ(column_unit_ % kernel->info.tile_n, 0);
+
+    // A level may leave packing to a lower one that has the same panels.
+    const Families families = families_of(precision);
+    const auto keep_highest = [](const Kernel*& kept, const Kernel& kernel) {
+        if (!kept || kept->info.isa < kernel.info.isa) kept = &kernel;
+    };
+    for (const Kernel& kernel : kernel_table()) {
+        const KernelInfo& info = kernel.info;
+        if (!isas.has(info.isa) || info.isa > isa || info.k_block != k_block()) continue;
+        if (info.family == families.pack_weights && info.panel_n == panel_n())
+            keep_highest(pack_weights_[index(info.input)], kernel);
+        if (info.family != families.pack_rows || info.panel != element()) continue;
+        for (const bool single_row : {false, true})
+            if (info.panel_m == panel_m(single_row))
+                keep_highest(pack_rows_[single_row][index(info.scaling)][index(info.input)], kernel);
+    }
+    for (const DataType output : {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kI8}) {
+        for (const Combine combine : {Combine::kNone, Combine::kResidual, Combine::kGate}) {
+            epilogues_[index(combine)][index(output)] = find_kernel(isas, [&](const KernelInfo& info) {
+                return info.family == KernelFamily::kEpilogue && info.output == output && info.combine == combine;
+            });
+        }
+    }
+}
+
+GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling) const {
+    GemmKernels found;
+    int widest = 0;
+    for (const Kernel& kernel : kernel_table())
+        if (kernel.info.family == family && kernel.info.isa == isa_) widest = std::max(widest, kernel.info.panel_m);
+    found.wide.resize(static_cast<std::size_t>(widest));
+    for (const Kernel& kernel : kernel_table()) {
+        const KernelInfo& info = kernel.info;
+        if (info.family != family || info.isa != isa_ || info.scaling != scaling) continue;
+        (info.panel_m == widest ? found.wide[static_cast<std::size_t>(info.tile_m - 1)] : found.row) = &kernel;
+    }
+    for (const Kernel* kernel : found.wide)
+        OCTILE_CHECK_EQ(kernel != nullptr, true);
+    OCTILE_CHECK_EQ(found.row != nullptr, true);
+    return found;
+}
+
+const LevelKernels* LevelKernels::find(Precision precision, IsaSet isas) {
+    static std::mutex mutex;
+    static std::vector<std::unique_ptr<const LevelKernels>> known;
+    const std::lock_guard lock(mutex);
+    for (const auto& level : known)
+        if (level->precision_ == precision && level->isas_ == isas) return level.get();
+    const KernelFamily family = families_of(precision).gemm;
+    const Kernel* best = find_kernel(isas, [&](const KernelInfo& info) { return info.family == family; });
+    if (!best) return nullptr;
+    known.push_back(std::unique_ptr<const LevelKernels>(new LevelKernels(precision, isas, best->info.isa)));
+    return known.back().get();
+}
+
+}  // namespace octile

@@ -1,0 +1,64 @@
+// The kernels that one linear layer needs, found once per precision and set of ISA levels: a call at M = 1 is too short
+// to search the table.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "runtime/kernel_table.h"
+
+namespace octile {
+
+// One GEMM kernel for every number of rows: wide[m - 1] reads m rows of a wide panel, `row` the panel of a single row.
+struct GemmKernels {
+    std::vector<const Kernel*> wide;
+    const Kernel* row = nullptr;
+};
+
+class LevelKernels {
+  public:
+    // Null if no level of `isas` has kernels of this precision. Lives as long as the process.
+    static const LevelKernels* find(Precision precision, IsaSet isas);
+
+    Precision precision() const { return precision_; }
+    Isa isa() const { return row().isa; }
+    Element element() const { return row().panel; }  // of the activations' panel
+    int k_block() const { return row().k_block; }
+    int panel_n() const { return row().panel_n; }
+    int panel_m(bool single_row) const { return single_row ? row().panel_m : wide().panel_m; }
+    int block_rows() const { return wide().block_rows; }
+    // Columns that every tile divides: what the weights are padded to.
+    int column_unit() const { return column_unit_; }
+
+    const GemmKernels& gemm(Scaling scaling) const { return scaling == Scaling::kAsymmetric ? asymmetric_ : gemm_; }
+    // These are null for an input type or scaling that there is no kernel for.
+    const Kernel* pack_rows(DataType input, Scaling scaling, bool single_row) const {
+        return pack_rows_[single_row][index(scaling)][index(input)];
+    }
+    const Kernel* pack_weights(DataType input) const { return pack_weights_[index(input)]; }
+    const Kernel* epilogue(DataType output, Combine combine) const { return epilogues_[index(combine)][index(output)]; }
+
+  private:
+    template <typename Enum>
+    static constexpr std::size_t index(Enum value) {
+        return static_cast<std::size_t>(value);
+    }
+
+    LevelKernels(Precision precision, IsaSet isas, Isa isa);
+    using ByType = std::array<const Kernel*, static_cast<std::size_t>(DataType::kI8) + 1>;
+
+    GemmKernels gather(KernelFamily family, Scaling scaling) const;
+    const KernelInfo& row() const { return gemm_.row->info; }
+    const KernelInfo& wide() const { return gemm_.wide.back()->info; }
+
+    Precision precision_;
+    IsaSet isas_;
+    Isa isa_;
+    GemmKernels gemm_, asymmetric_;
+    int column_unit_ = 1;
+    std::array<std::array<ByType, 4>, 2> pack_rows_{};  // [single row][Scaling]
+    ByType pack_weights_{};
+    std::array<ByType, 3> epilogues_{};  // [Combine]
+};
+
+}  // namespace octile

@@ -1,0 +1,41 @@
+// The weights of a linear layer in the panel order of one ISA level, with what belongs to each output channel.
+#pragma once
+
+#include <span>
+
+#include "octile/linear.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/level_kernels.h"
+#include "runtime/matrix.h"
+
+namespace octile {
+
+struct PackedWeights {
+    const LevelKernels* kernels = nullptr;
+    std::int64_t k = 0, n = 0;
+    int matrices = 1;  // 2: gate and up, each padded by itself, behind one another
+
+    AlignedBuffer panel, column_scale, column_sum, bias;  // the middle two only for int8
+
+    Precision precision() const { return kernels->precision(); }
+    std::int64_t padded_k() const { return round_up(k, kReductionPadding); }
+    // Columns of one matrix with their padding.
+    std::int64_t padded_n() const { return round_up(n, kernels->column_unit()); }
+    std::size_t bytes() const { return panel.bytes() + column_scale.bytes() + column_sum.bytes() + bias.bytes(); }
+
+    // Panels [first, first + count) of all matrices' columns.
+    HalideBuffer panel_buffer(std::int64_t first, std::int64_t count) const;
+
+    Status allocate();
+    // `name`: of the matrix, for messages. `scale`: of int8 weights that are quantized already; else empty. The status
+    // of a non-finite weight names the channel.
+    Status pack(int matrix, const char* name, const MatrixView& weights, std::span<const float> scale);
+    void set_bias(int matrix, std::span<const float> values);
+
+  private:
+    std::byte* panel_at(std::int64_t index) const;
+    Status pack_panels(const Kernel& kernel, int matrix, const MatrixView& weights);
+    Status check_finite(int matrix, const char* name) const;
+};
+
+}  // namespace octile

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "octile/linear.h"
+#include "runtime/aligned_buffer.h"
+
+namespace octile {
+
+struct Workspace::State {
+    PackedRows rows;
+    AlignedBuffer scratch;
+};
+
+}  // namespace octile
