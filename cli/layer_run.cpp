@@ -1,20 +1,18 @@
 #include "cli/layer_run.h"
 
 #include <fmt/format.h>
-#include <fp16.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <new>
 #include <random>
 #include <span>
 #include <vector>
 
 #include "cli/verify.h"
+#include "inputs/tensor_values.h"
 #include "octile/linear.h"
 #include "planner/kernel_info.h"
 #include "runtime/kernel_table.h"
@@ -45,26 +43,6 @@ std::vector<float> normal_values(std::size_t count, std::uint64_t seed, float de
     return values;
 }
 
-float to_f32(std::uint16_t bits, DataType type) {
-    return type == DataType::kF16 ? fp16_ieee_to_fp32_value(bits)
-                                  : std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-std::vector<float> to_f32(const TensorInfo& tensor) {
-    const DataType type = *tensor.type;
-    std::vector<float> values(tensor.data.size() / size_of(type));
-    if (type == DataType::kF32) {
-        std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
-        return values;
-    }
-    for (std::size_t i = 0; i < values.size(); i++) {
-        std::uint16_t bits;
-        std::memcpy(&bits, tensor.data.data() + i * sizeof(bits), sizeof(bits));
-        values[i] = to_f32(bits, type);
-    }
-    return values;
-}
-
 // A layer's parameters: as they came, for the kernels, and as f32, for the check.
 struct Parameters {
     std::vector<std::byte> original;
@@ -79,11 +57,12 @@ struct Parameters {
 Parameters parameters_of(const Layer& layer, const LayerTensors& tensors) {
     Parameters parameters;
     if (tensors.weight) {
-        parameters.type = *tensors.weight->type;
-        parameters.weights = to_f32(*tensors.weight);
+        // int8 weights are packed from the floats that they stand for.
+        parameters.type = tensors.scale ? DataType::kF32 : *tensors.weight->type;
+        parameters.weights = weights_of(*tensors.weight, tensors.scale);
         if (parameters.type != DataType::kF32)
             parameters.original.assign(tensors.weight->data.begin(), tensors.weight->data.end());
-        if (tensors.bias) parameters.bias = to_f32(*tensors.bias);
+        if (tensors.bias) parameters.bias = values_of(*tensors.bias);
         return parameters;
     }
     const std::uint64_t seed = seed_of(layer.name);

@@ -67,7 +67,8 @@ int run_plan(const Arguments& arguments) {
     std::vector<Plan> plans;
     std::vector<std::vector<std::string>> notes;
     for (const std::string& file : arguments.files) {
-        const Result<Model> model = read_model(file, {.tokens = arguments.plan.tokens, .skip = {}});
+        const Result<Model> model = read_model(
+            file, {.tokens = arguments.plan.tokens, .skip = {}, .format = parse_input_format(arguments.plan.from)});
         if (!model.ok()) {
             const bool usage = model.status().code() == StatusCode::kInvalidArgument;
             return fail(usage ? kExitUsage : kExitError, model.status().message());
@@ -93,9 +94,7 @@ int run_plan(const Arguments& arguments) {
 void add_plan_command(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* command = app.add_subcommand("plan", "INT8 or FP16 for every layer, why, and what is fused with what");
-    command->add_option("FILE", arguments->files, "Layer list (.csv, .json) or weights (.safetensors)")
-        ->required()
-        ->type_name("");
+    command->add_option("FILE", arguments->files, input_files_text())->required()->type_name("");
     add_plan_options(*command, arguments->plan);
     command->add_option("--format", arguments->format, "How the plan is printed")
         ->check(CLI::IsMember(plan_formats()))

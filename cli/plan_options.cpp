@@ -25,6 +25,12 @@ Result<Force> parse_force(const std::string& text) {
 
 }  // namespace
 
+std::string input_files_text() {
+    return "Layer list (CSV, JSON, benchdnn problems, ONEDNN_VERBOSE log), weights (safetensors, one file or sharded, "
+           "or "
+           "their folder), config.json or ONNX";
+}
+
 void add_plan_options(CLI::App& command, PlanArguments& arguments) {
     command.add_option("--policy", arguments.policy, "Rule that chooses: ratio")
         ->type_name("NAME")
@@ -38,6 +44,10 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
         ->allow_extra_args(false)
         ->type_name("REGEX=PRECISION");
     command.add_option("--skip", arguments.skip, "Linears to leave in FP16; wins over --force")->type_name("REGEX");
+    const std::vector<std::string> formats(input_format_names().begin(), input_format_names().end());
+    command.add_option("--from", arguments.from, "Format of the files; found out by name and content unless given")
+        ->check(CLI::IsMember(formats))
+        ->type_name("");
     command.add_option("--tokens", arguments.tokens, "M of every layer")->type_name("N");
 }
 

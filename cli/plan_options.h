@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "inputs/format.h"
 #include "octile/planner.h"
 #include "octile/status.h"
 
@@ -18,7 +19,11 @@ struct PlanArguments {
     std::vector<std::string> forces;
     std::string skip;
     std::optional<std::int64_t> tokens;
+    std::string from;  // name of an InputFormat; empty: each file tells
 };
+
+// What FILE may be, for the help.
+std::string input_files_text();
 
 // `arguments` must outlive the parsing.
 void add_plan_options(CLI::App& command, PlanArguments& arguments);

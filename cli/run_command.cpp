@@ -35,25 +35,26 @@ struct Arguments {
 // A network and, from a checkpoint, its parameters by layer name.
 struct Network {
     Model model;
-    std::optional<SafetensorsFile> file;
+    std::optional<Checkpoint> weights;
     std::map<std::string, LayerTensors, std::less<>> tensors;
     std::size_t tensors_left_out = 0;
 };
 
 Result<Network> load(const std::filesystem::path& path, const PlanArguments& arguments) {
     Network network;
-    Result<Model> model = read_model(path, {.tokens = arguments.tokens, .skip = {}});
+    const ReadOptions options = {.tokens = arguments.tokens, .skip = {}, .format = parse_input_format(arguments.from)};
+    Result<Model> model = read_model(path, options);
     if (!model.ok()) return model.status();
     network.model = std::move(model).value();
-    if (!is_weights_file(path)) return network;
+    Result<std::optional<Checkpoint>> weights = open_weights(path, options);
+    if (!weights.ok()) return weights.status();
+    network.weights = std::move(weights).value();
+    if (!network.weights) return network;
 
-    Result<SafetensorsFile> file = SafetensorsFile::open(path);
-    if (!file.ok()) return file.status();
-    network.file.emplace(std::move(file).value());
-    Result<LinearTensors> found = find_linear_tensors(*network.file, *arguments.tokens, {});
+    Result<LinearTensors> found = find_linear_tensors(*network.weights, *arguments.tokens, {});
     if (!found.ok()) return found.status();
     for (const LinearTensor& tensor : found->layers)
-        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias};
+        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.scale};
     network.tensors_left_out = found->left_out.size();
     return network;
 }
@@ -82,7 +83,7 @@ Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, b
     NetworkRun result{.plan = std::move(plan),
                       .layers = {},
                       .tensors_left_out = network.tensors_left_out,
-                      .real_weights = network.file.has_value()};
+                      .real_weights = network.weights.has_value()};
     double total = 0, done = 0;
     for (const PlannedLayer& planned : result.plan.layers) {
         if (planned.layer.op != Op::kLinear) continue;
@@ -259,9 +260,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* command =
         app.add_subcommand("run", "Run every linear of a network through its planned kernel, time it and check it");
-    command->add_option("FILE", arguments->files, "Layer list (.csv, .json) or weights (.safetensors)")
-        ->required()
-        ->type_name("");
+    command->add_option("FILE", arguments->files, input_files_text())->required()->type_name("");
     add_plan_options(*command, arguments->plan);
     command->add_flag("--verify", arguments->verify_all,
                       fmt::format("Check every row, not up to {} of each layer", kSampledRows));

@@ -6,8 +6,8 @@ namespace octile {
 namespace {
 
 constexpr std::array<std::string_view, 1> kPolicies = {"ratio"};
-constexpr std::array<std::string_view, 6> kReasons = {"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED",
-                                                      "SKIPPED",      "NO_KERNEL",    "NOT_A_LINEAR"};
+constexpr std::array<std::string_view, 7> kReasons = {"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED",      "SKIPPED",
+                                                      "PREQUANTIZED", "NO_KERNEL",    "NOT_A_LINEAR"};
 constexpr std::array<std::string_view, 1> kCostSources = {"ratio"};
 static_assert(kPolicies.size() == static_cast<std::size_t>(Policy::kRatio) + 1);
 static_assert(kReasons.size() == static_cast<std::size_t>(Reason::kNotALinear) + 1);
@@ -61,6 +61,7 @@ PlanSummary summarize(const Plan& plan) {
                 break;
             case Reason::kRatioLtMin:
             case Reason::kRatioGeMin:
+            case Reason::kPrequantized:
             case Reason::kNotALinear:
                 summary.left_by_ratio += count;
                 break;

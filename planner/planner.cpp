@@ -28,6 +28,7 @@ PlannedLayer plan_layer(FusedRow row, const Choice& choice, double min_ratio) {
         planned.margin = *planned.ratio - min_ratio;
     }
     planned.layer = std::move(row.layer);
+    planned.layer.weights = WeightForm::kFloat;  // the reason says it now
     planned.replaces = std::move(row.replaces);
     return planned;
 }

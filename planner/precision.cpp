@@ -28,7 +28,10 @@ bool reaches_ratio(std::int64_t k, std::int64_t n, double min_ratio) {
 Choice choose_precision(const Layer& layer, double min_ratio, const Override& wanted) {
     if (layer.op != Op::kLinear) return {Precision::kFp16, Reason::kNotALinear};
     if (wanted.skip) return {Precision::kFp16, Reason::kSkipped};
+    if (!wanted.force && layer.weights == WeightForm::kKeptFloat) return {Precision::kFp16, Reason::kSkipped};
+    const bool prequantized = layer.weights == WeightForm::kInt8;
     const Choice choice = wanted.force                                 ? Choice{*wanted.force, Reason::kForced}
+                          : prequantized                               ? Choice{Precision::kInt8, Reason::kPrequantized}
                           : reaches_ratio(layer.k, layer.n, min_ratio) ? Choice{Precision::kInt8, Reason::kRatioGeMin}
                                                                        : Choice{Precision::kFp16, Reason::kRatioLtMin};
     // Longer sums could overflow the kernels' int32 accumulators.

@@ -25,6 +25,13 @@ std::optional<Op> parse_op(std::string_view name);
 inline constexpr std::int64_t kMaxReduction = 131072;
 inline constexpr std::int64_t kMaxExtent = 2147483647;
 
+// What a layer's weights have become before they reach Octile.
+enum class WeightForm {
+    kFloat,      // as trained: the planner decides
+    kInt8,       // quantized already, per output channel or as a whole, with their scales beside them
+    kKeptFloat,  // left in floating point by whoever quantized the rest of the network
+};
+
 struct Layer {
     std::string name;
     Op op = Op::kLinear;
@@ -37,6 +44,8 @@ struct Layer {
     // Names of the layers whose output this one reads; empty: the layer before it in the list (the first reads the
     // network's input).
     std::vector<std::string> inputs = {};
+    // Of a layer list, not of a plan, where the reason says it.
+    WeightForm weights = WeightForm::kFloat;
 
     bool operator==(const Layer&) const = default;
 };

@@ -21,11 +21,12 @@ enum class Policy {
 
 // Why a layer has its precision. The codes are stable: scripts and stored plans rely on them.
 enum class Reason {
-    kRatioGeMin,  // RATIO_GE_MIN  INT8: K*N/(K+N) reaches the plan's min_ratio
-    kRatioLtMin,  // RATIO_LT_MIN  FP16: it does not
-    kForced,      // FORCED        the caller chose
-    kSkipped,     // SKIPPED       FP16: the caller left the layer out
-    kNoKernel,    // NO_KERNEL     FP16: INT8 was chosen, but no INT8 kernel takes the shape
+    kRatioGeMin,    // RATIO_GE_MIN  INT8: K*N/(K+N) reaches the plan's min_ratio
+    kRatioLtMin,    // RATIO_LT_MIN  FP16: it does not
+    kForced,        // FORCED        the caller chose
+    kSkipped,       // SKIPPED       FP16: the caller left the layer out, or who quantized the rest of the network
+    kPrequantized,  // PREQUANTIZED INT8: the weights came as int8
+    kNoKernel,      // NO_KERNEL     FP16: INT8 was chosen, but no INT8 kernel takes the shape
     kNotALinear,  // NOT_A_LINEAR  floating point, always: a layernorm's or activation's parameters are never quantized
 };
 

@@ -27,9 +27,9 @@ struct Force {
 };
 
 // Patterns are ECMAScript regular expressions without back-references. They match anywhere in a name: "^...$" for the
-// whole of it. Precedence: skip; then the last force that matches; then the policy. INT8 by either of the last two
-// gives way to NO_KERNEL where K exceeds kMaxReduction. Layers that are no linears are never quantized, whatever a
-// pattern says.
+// whole of it. Precedence: skip; then the last force that matches; then what the layer's weights are already
+// (WeightForm); then the policy. INT8 by any of the last three gives way to NO_KERNEL where K exceeds kMaxReduction.
+// Layers that are no linears are never quantized, whatever a pattern says.
 struct PlanOptions {
     Policy policy = Policy::kRatio;
     double min_ratio = kDefaultMinRatio;

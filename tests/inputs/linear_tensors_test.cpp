@@ -18,7 +18,7 @@ using octile::test::TestTensor;
 namespace {
 
 struct Found {
-    SafetensorsFile file;
+    Checkpoint file;
     LinearTensors tensors;
 
     std::vector<std::string> names() const {
@@ -44,7 +44,8 @@ struct Found {
 
 Found find(const std::vector<TestTensor>& tensors, const std::string& skip = "") {
     const TempFolder folder;  // the mapping outlives the name
-    Result<SafetensorsFile> file = SafetensorsFile::open(folder.write("net.safetensors", safetensors_bytes(tensors)));
+    Result<Checkpoint> file =
+        Checkpoint::open(folder.write("net.safetensors", safetensors_bytes(tensors)), InputFormat::kSafetensors);
     INFO(file.status().message());
     REQUIRE(file.ok());
     Result<LinearTensors> found = find_linear_tensors(file.value(), 128, skip);
@@ -55,8 +56,8 @@ Found find(const std::vector<TestTensor>& tensors, const std::string& skip = "")
 
 Status find_error(const std::vector<TestTensor>& tensors, std::int64_t tokens = 128, const std::string& skip = "") {
     const TempFolder folder;
-    const Result<SafetensorsFile> file =
-        SafetensorsFile::open(folder.write("net.safetensors", safetensors_bytes(tensors)));
+    const Result<Checkpoint> file =
+        Checkpoint::open(folder.write("net.safetensors", safetensors_bytes(tensors)), InputFormat::kSafetensors);
     INFO(file.status().message());
     REQUIRE(file.ok());
     return find_linear_tensors(file.value(), tokens, skip).status();

@@ -25,8 +25,9 @@ TEST_CASE("Spellings", "[types]") {
     check_names<Precision>({"int8", "fp16"}, parse_precision);
     check_names<Op>({"linear", "layernorm", "activation"}, parse_op);
     check_names<Policy>({"ratio"}, parse_policy);
-    check_names<Reason>({"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "NO_KERNEL", "NOT_A_LINEAR"},
-                        parse_reason);
+    check_names<Reason>(
+        {"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "PREQUANTIZED", "NO_KERNEL", "NOT_A_LINEAR"},
+        parse_reason);
     check_names<CostSource>({"ratio"}, parse_cost_source);
     CHECK(name_of(Reason::kNoKernel) == "NO_KERNEL");
     CHECK(name_of(Reason::kNotALinear) == "NOT_A_LINEAR");
