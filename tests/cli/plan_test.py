@@ -27,6 +27,44 @@ class PlanTest(OctileTest):
         return {layer["name"]: layer for layer in self.json("plan", *arguments)["layers"] if layer["op"] == "linear"}
 
 
+VERBOSE = ("onednn_verbose,v1,primitive,exec,cpu,matmul,brg,undef,src:f32::blocked:ab::f0 wei:f32::blocked:ab::f0 dst:f32::blocked:ab::f0,"
+           "attr-post-ops:eltwise_relu,,16x1024:1024x1024,0.1\n")
+CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+          "num_attention_heads": 4, "vocab_size": 100}
+
+
+class Formats(PlanTest):
+    def test_found_out_and_forced(self):
+        for name, content, format_name, options, shape in [
+                ("net.txt", "--dt=s8\nmb16ic1024oc1024\n", "benchdnn", [], (16, 1024, 1024)), ("run.log", VERBOSE * 3, "onednn-verbose", [], (16, 1024, 1024)),
+                ("config.json", json.dumps(CONFIG), "config", ["--tokens", "3"], (3, 64, 64)),
+                ("net.list", layer_list(["fc,2,3,4"]), "csv", [], (2, 3, 4))]:
+            file = self.write(name, content)
+            for forced in ([], ["--from", format_name]):
+                with self.subTest(name=name, forced=forced):
+                    first = next(iter(self.linears(file, *options, *forced).values()))
+                    self.assertEqual((first["m"], first["k"], first["n"]), shape)
+        self.fail_with(1, ["net.list:1: expected a problem such as"], "plan", "net.list", "--from", "benchdnn")
+        self.fail_with(2, ["--from", "xml"], "plan", "net.list", "--from", "xml")
+        self.fail_with(2, ["config.json: expected --tokens N"], "plan", "config.json")
+
+    def test_quantized_checkpoint_in_shards(self):
+        int8 = ("I8", [4, 8], bytes(range(1, 33)))
+        scale = normal_tensor("F32", [4, 1], "s")
+        self.write("a.safetensors", safetensors({"l.0.fc1.weight": int8, "l.0.fc1.weight_scale": scale}))
+        self.write("b.safetensors", safetensors({"head.weight": normal_tensor("F16", [512, 1024], "h")}))
+        self.write("model.safetensors.index.json", json.dumps({"weight_map": {
+            "l.0.fc1.weight": "a.safetensors", "l.0.fc1.weight_scale": "a.safetensors", "head.weight": "b.safetensors"}}))
+        self.write("config.json", json.dumps({"quantization_config": {"quant_method": "compressed-tensors", "ignore": ["re:.*head"]}}))
+        for path in (".", "model.safetensors.index.json"):
+            with self.subTest(path=path):
+                layers = self.linears(path, "--tokens", "2")
+                self.assertEqual([layers["l.0.fc1"]["reason"], layers["head"]["reason"]], ["PREQUANTIZED", "SKIPPED"])
+                self.succeed("run", path, "--tokens", "2")
+        (self.folder / "b.safetensors").unlink()
+        self.fail_with(1, ["index.json: weight_map.\"head.weight\": ./b.safetensors: No such file"], "plan", ".", "--tokens", "2")
+
+
 class RealNetworks(PlanTest):
     def test_mobilevit_feed_forward_stays_fp16(self):
         layers = self.linears(self.model("mobilevit-s"))
