@@ -20,11 +20,12 @@ constexpr std::string_view kDocument = "core";
 constexpr std::array<Isa, 5> kInt8Levels = {Isa::kAvx2, Isa::kAvx512vnni, Isa::kNeon, Isa::kDotprod, Isa::kI8mm};
 constexpr std::array<Isa, 4> kFp16Levels = {Isa::kAvx2, Isa::kAvx512vnni, Isa::kNeon, Isa::kFp16};
 
-// Vector instructions per element, on 128 bits, where nothing was measured on the core: 4 f32 per instruction.
-// Quantize: what llvm-mca finds for the leanest published kernel, 0.95 cycles on two pipes. The others are counted by
-// hand from the operations that docs/quantization.md lists.
+// Vector instructions per element on 128 bits, where nothing was measured on the core. INT8: what remains, beside the
+// products, of the cycles that llvm-mca finds for whole linears on Neoverse N1, N2 and V2 (K = 384 and 1536, M = 128),
+// times the pipes: 1.3 to 1.5 to quantize, 1.9 to 2.2 per output with the tile's own. The others are counted by hand
+// from the operations that docs/quantization.md lists, 4 f32 per instruction.
 struct Instructions {
-    static constexpr double kQuantize = 1.9, kPack = 1.0, kEpilogueInt8 = 2.0, kEpilogueFp16 = 1.5;
+    static constexpr double kQuantize = 1.4, kPack = 0.8, kEpilogueInt8 = 1.7, kEpilogueFp16 = 1.2;
     static constexpr double kRelu = 0.25, kGelu = 9, kSilu = 7;
 };
 // Loads before the first product and the latency of the last, which no neighbouring tile hides.
@@ -73,6 +74,10 @@ std::vector<CacheLevel> read_caches(ObjectReader& parent, int cores, Status& sta
     if (value == nullptr) return caches;
     if (!value->is_array() || value->empty()) {
         parent.fail("caches", "an array of at least one level", value->is_array() ? "none" : internal::found(*value));
+        return caches;
+    }
+    if (value->size() > kMaxCacheLevels) {
+        parent.fail("caches", fmt::format("at most {} levels", kMaxCacheLevels), fmt::format("{}", value->size()));
         return caches;
     }
     for (std::size_t i = 0; i < value->size() && status.ok(); ++i) {

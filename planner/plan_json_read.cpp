@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/printable.h"
@@ -24,7 +25,60 @@ std::optional<double> time_us(ObjectReader& reader, const char* key) {
     return value;
 }
 
-PlannedLayer read_layer(const json& object, const std::string& path, Status& status) {
+SideCost read_side(const json& object, const std::string& path, const char* input, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
+    SideCost cost;
+    cost.input_us = reader.number(input, 0, true);
+    cost.gemm_us = reader.number("gemm_us", 0, true);
+    cost.epilogue_us = reader.number("epilogue_us", 0, true);
+    cost.conversion_us = reader.number("conversion_us", 0, true);
+    cost.bound = reader.name("bound", parse_bound, "one of \"compute\", \"loads\", \"cache\", \"memory\"");
+    cost.isa = reader.name("isa", parse_isa, "a level such as \"dotprod\"");
+    cost.measured = reader.boolean("measured");
+    reader.finish();
+    return cost;
+}
+
+Cost read_cost(const json& object, const std::string& path, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
+    Cost cost;
+    const std::optional<double> int8_us = time_us(reader, "int8_us"), fp16_us = time_us(reader, "fp16_us");
+    if (reader.has("int8")) cost.int8 = read_side(*reader.member("int8"), path + ".int8", "quantize_us", status);
+    if (reader.has("fp16")) cost.fp16 = read_side(*reader.member("fp16"), path + ".fp16", "pack_us", status);
+    reader.finish();
+    const auto text = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
+    if (int8_us != cost.int8_us())
+        reader.fail("int8_us", text(cost.int8_us()) + ", the sum of its parts", text(int8_us));
+    if (fp16_us != cost.fp16_us())
+        reader.fail("fp16_us", text(cost.fp16_us()) + ", the sum of its parts", text(fp16_us));
+    return cost;
+}
+
+LayerError read_error(const json& object, const std::string& path, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
+    LayerError error;
+    error.sqnr_db = reader.number("sqnr_db", std::numeric_limits<double>::lowest(), true);
+    error.cosine = reader.number("cosine", -1, true);
+    error.smoothquant_alpha = reader.number_or_null("smoothquant_alpha");
+    error.int8 = reader.boolean("int8");
+    reader.finish();
+    return error;
+}
+
+std::vector<FrontierPoint> read_frontier(const json& array, const std::string& path, Status& status) {
+    std::vector<FrontierPoint> points;
+    for (std::size_t i = 0; i < array.size() && status.ok(); ++i) {
+        ObjectReader reader(array[i], fmt::format("{}[{}]", path, i), status, kDocument);
+        FrontierPoint& point = points.emplace_back();
+        point.int8_layers = reader.integer("int8_layers", 0, INT64_MAX);
+        point.saved_us = reader.number("saved_us", std::numeric_limits<double>::lowest(), true);
+        point.sqnr_db = reader.number("sqnr_db", std::numeric_limits<double>::lowest(), true);
+        reader.finish();
+    }
+    return points;
+}
+
+PlannedLayer read_layer(const json& object, const std::string& path, Policy policy, Status& status) {
     ObjectReader reader(object, path, status, kDocument);
     PlannedLayer planned;
     Layer& layer = planned.layer;
@@ -36,6 +90,8 @@ PlannedLayer read_layer(const json& object, const std::string& path, Status& sta
     layer.count = reader.integer("count", 1, kMaxExtent);
     layer.activation = reader.name("act", parse_activation, "one of \"none\", \"relu\", \"gelu\", \"silu\"");
     layer.bias = reader.boolean("bias");
+    if (reader.has("eps")) layer.epsilon = reader.number("eps", 0, true);
+    if (reader.has("output_scale")) layer.output_scale = reader.number("output_scale", 0);
     layer.inputs = reader.strings("inputs");
     planned.precision = reader.name("precision", parse_precision, "\"int8\" or \"fp16\"");
     planned.reason = reader.name("reason", parse_reason, "a reason code such as \"RATIO_GE_MIN\"");
@@ -45,13 +101,13 @@ PlannedLayer read_layer(const json& object, const std::string& path, Status& sta
     const std::string form = reader.string("fused");
     planned.replaces = reader.strings("replaces");
     planned.kernel = reader.string_or_null("kernel");
-    if (const json* cost = reader.member("cost")) {
-        ObjectReader cost_reader(*cost, reader.path_to("cost"), status, kDocument);
-        planned.cost.int8_us = time_us(cost_reader, "int8_us");
-        planned.cost.fp16_us = time_us(cost_reader, "fp16_us");
-        cost_reader.finish();
-    }
-    planned.cost.source = reader.name("cost_source", parse_cost_source, "\"ratio\"");
+    planned.panel =
+        reader.name("panel", parse_input_panel, "one of \"none\", \"own\", \"shared\", \"norm\", \"chain\"");
+    planned.panel_from = reader.string_or_null("panel_from").value_or("");
+    if (const json* cost = reader.member("cost")) planned.cost = read_cost(*cost, reader.path_to("cost"), status);
+    planned.cost.source =
+        reader.name("cost_source", parse_cost_source, "one of \"ratio\", \"model\", \"measured\", \"mixed\"");
+    if (reader.has("error")) planned.error = read_error(*reader.member("error"), reader.path_to("error"), status);
     reader.finish();
     if (!status.ok()) return planned;
 
@@ -66,8 +122,17 @@ PlannedLayer read_layer(const json& object, const std::string& path, Status& sta
     if (planned.ratio.has_value() != linear) {
         reader.fail("ratio", linear ? "a number" : "null", linear ? "null" : "a number");
     }
-    if (planned.margin.has_value() != linear) {
-        reader.fail("margin", linear ? "a number" : "null", linear ? "null" : "a number");
+    const bool margin = linear && policy != Policy::kAccuracy;
+    if (planned.margin.has_value() != margin) {
+        reader.fail("margin", margin ? "a number" : "null", margin ? "null" : "a number");
+    }
+    if ((planned.panel == InputPanel::kNone) == int8) {
+        reader.fail("panel", int8 ? "another than \"none\" for \"int8\"" : "\"none\" for \"fp16\"",
+                    quote(name_of(planned.panel)));
+    }
+    const bool from = planned.panel != InputPanel::kNone && planned.panel != InputPanel::kOwn;
+    if (planned.panel_from.empty() == from) {
+        reader.fail("panel_from", from ? "a layer's name" : "null", from ? "null" : quote(planned.panel_from));
     }
     if (form != fused_form(planned)) reader.fail("fused", quote(fused_form(planned)), quote(form));
     if (planned.replaces.empty()) reader.fail("replaces", "at least one name", "none");
@@ -82,10 +147,14 @@ PlanSummary read_summary(const json& object, const std::string& path, Status& st
     summary.int8 = reader.integer("int8", 0, kMost);
     summary.fp16 = reader.integer("fp16", 0, kMost);
     summary.left_by_ratio = reader.integer("left_by_ratio", 0, kMost);
+    summary.left_by_cost = reader.integer("left_by_cost", 0, kMost);
+    summary.left_by_accuracy = reader.integer("left_by_accuracy", 0, kMost);
     summary.left_by_skip = reader.integer("left_by_skip", 0, kMost);
     summary.left_no_kernel = reader.integer("left_no_kernel", 0, kMost);
     summary.left_by_force = reader.integer("left_by_force", 0, kMost);
     summary.not_linear = reader.integer("not_linear", 0, kMost);
+    summary.plan_us = time_us(reader, "plan_us");
+    summary.fp16_us = time_us(reader, "fp16_us");
     reader.finish();
     return summary;
 }
@@ -101,12 +170,20 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
     Plan plan;
     reader.integer("octile_plan", 1, 1);
     plan.model = reader.string("model");
-    plan.policy = reader.name("policy", parse_policy, "\"ratio\"");
+    plan.policy = reader.name("policy", parse_policy, "one of \"ratio\", \"cost\", \"accuracy\"");
     const std::optional<double> min_ratio = reader.number_or_null("min_ratio");
     if (!min_ratio || *min_ratio < 0) {
         reader.fail("min_ratio", "a number >= 0", min_ratio ? fmt::format("{}", *min_ratio) : "null");
     }
     plan.min_ratio = min_ratio.value_or(0);
+    plan.core = reader.string_or_null("core").value_or("");
+    plan.threads = static_cast<int>(reader.integer("threads", 1, kMaxThreads));
+    plan.noise = reader.number("noise", 0, true);
+    if (reader.has("frontier")) {
+        const json& frontier = *reader.member("frontier");
+        if (!frontier.is_array()) reader.fail("frontier", "an array", found(frontier));
+        if (status.ok()) plan.frontier = read_frontier(frontier, reader.path_to("frontier"), status);
+    }
     PlanSummary summary;
     if (const json* value = reader.member("summary")) summary = read_summary(*value, reader.path_to("summary"), status);
     const json* layers = reader.member("layers");
@@ -115,7 +192,8 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
 
     std::vector<Layer> list;
     for (std::size_t i = 0; i < layers->size(); ++i) {
-        plan.layers.push_back(read_layer((*layers)[i], fmt::format("{}[{}]", reader.path_to("layers"), i), status));
+        plan.layers.push_back(
+            read_layer((*layers)[i], fmt::format("{}[{}]", reader.path_to("layers"), i), plan.policy, status));
         if (!status.ok()) return status;
         list.push_back(plan.layers.back().layer);
     }

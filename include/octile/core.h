@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "octile/status.h"
 
 namespace octile {
+
+// Most levels of cache that a description may have.
+inline constexpr std::size_t kMaxCacheLevels = 4;
 
 // One level of cache, from the first on.
 struct CacheLevel {
