@@ -98,8 +98,8 @@ std::string csv(std::span<const Plan> plans) {
                            name_of(planned.reason), number(planned.ratio), number(planned.margin),
                            planned.quantize_input ? 1 : 0, csv_field(fused_form(planned)),
                            csv_field(fmt::format("{}", fmt::join(planned.replaces, ";"))),
-                           csv_field(planned.kernel.value_or("")), number(planned.cost.int8_us),
-                           number(planned.cost.fp16_us), name_of(planned.cost.source));
+                           csv_field(planned.kernel.value_or("")), number(planned.cost.int8_us()),
+                           number(planned.cost.fp16_us()), name_of(planned.cost.source));
         }
     }
     return text;

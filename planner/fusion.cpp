@@ -38,7 +38,7 @@ std::vector<FusedRow> fuse(const std::vector<Layer>& layers, const Edges& edges)
     for (std::size_t row = 0; row < layers.size(); ++row) {
         const Layer& layer = layers[row];
         new_row[row] = row;
-        fused[row] = {layer, {layer.name}};
+        fused[row] = {layer, {layer.name}, row};
         if (layer.op != Op::kActivation || edges[row].size() != 1) continue;
         const std::size_t source = edges[row][0];
         const Layer& linear = layers[source];
@@ -50,12 +50,14 @@ std::vector<FusedRow> fuse(const std::vector<Layer>& layers, const Edges& edges)
         if (needs_name && times[linear.name] > 1) continue;
         new_row[row] = source;
         fused[source].layer.activation = layer.activation;
+        fused[source].layer.output_scale = layer.output_scale;
         fused[source].replaces.push_back(layer.name);
     }
 
     std::vector<FusedRow> result;
     result.reserve(layers.size());
-    std::size_t above = 0;  // the row that the last layer of `result` comes from
+    std::vector<std::size_t> place(layers.size());  // of a row in `result`
+    std::size_t above = 0;                          // the row that the last layer of `result` comes from
     for (std::size_t row = 0; row < layers.size(); ++row) {
         if (new_row[row] != row) continue;
         std::vector<std::string>& inputs = fused[row].layer.inputs;
@@ -66,6 +68,9 @@ std::vector<FusedRow> fuse(const std::vector<Layer>& layers, const Edges& edges)
             inputs = {layers[new_row[row - 1]].name};
         }
         above = row;
+        for (const std::size_t source : edges[row])
+            fused[row].sources.push_back(place[new_row[source]]);
+        place[row] = result.size();
         result.push_back(std::move(fused[row]));
     }
     return result;

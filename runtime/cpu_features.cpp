@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdlib>
 
-#include "base/names.h"
 #include "octile/cpu.h"
 
 #if defined(__aarch64__)
@@ -14,9 +12,6 @@
 
 namespace octile {
 namespace {
-
-constexpr std::array<std::string_view, kIsaCount> kIsaNames = {"avx2", "avx512vnni", "neon", "fp16", "dotprod", "i8mm"};
-static_assert(kIsaNames.size() == static_cast<std::size_t>(Isa::kI8mm) + 1);
 
 #if defined(__aarch64__)
 
@@ -67,13 +62,6 @@ IsaSet detect() {
 #endif
 
 }  // namespace
-
-std::string_view name_of(Isa isa) {
-    return internal::enum_name(kIsaNames, isa);
-}
-std::optional<Isa> parse_isa(std::string_view name) {
-    return internal::enum_from_name<Isa>(kIsaNames, name);
-}
 
 std::string to_string(IsaSet isas) {
     std::string text;

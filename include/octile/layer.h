@@ -41,6 +41,10 @@ struct Layer {
     std::int64_t count = 1;  // how many times the network holds this layer
     Activation activation = Activation::kNone;
     bool bias = false;
+    std::optional<double> epsilon = {};  // of a layernorm, where the list says it
+    // Scale of this linear's output in INT8, where a calibration has fixed it: INT8 linears behind it may then read
+    // INT8.
+    std::optional<double> output_scale = {};
     // Names of the layers whose output this one reads; empty: the layer before it in the list (the first reads the
     // network's input).
     std::vector<std::string> inputs = {};

@@ -24,11 +24,12 @@ TEST_CASE("Spellings", "[types]") {
     check_names<Activation>({"none", "relu", "gelu", "silu"}, parse_activation);
     check_names<Precision>({"int8", "fp16"}, parse_precision);
     check_names<Op>({"linear", "layernorm", "activation"}, parse_op);
-    check_names<Policy>({"ratio"}, parse_policy);
-    check_names<Reason>(
-        {"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "PREQUANTIZED", "NO_KERNEL", "NOT_A_LINEAR"},
-        parse_reason);
-    check_names<CostSource>({"ratio"}, parse_cost_source);
+    check_names<Policy>({"ratio", "cost", "accuracy"}, parse_policy);
+    check_names<Reason>({"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "PREQUANTIZED", "NO_KERNEL",
+                         "NOT_A_LINEAR", "COMPUTE_BOUND", "BANDWIDTH_BOUND", "PANEL_SHARED", "QDQ_DOMINATES",
+                         "INT8_NOT_FASTER", "TIE_KEEPS_FP16", "MEASURED_FASTER", "WITHIN_BUDGET", "ACCURACY_BUDGET"},
+                        parse_reason);
+    check_names<CostSource>({"ratio", "model", "measured", "mixed"}, parse_cost_source);
     CHECK(name_of(Reason::kNoKernel) == "NO_KERNEL");
     CHECK(name_of(Reason::kNotALinear) == "NOT_A_LINEAR");
     CHECK(name_of(Op::kLayerNorm) == "layernorm");
