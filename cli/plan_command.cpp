@@ -12,6 +12,7 @@
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
 #include "inputs/text_file.h"
+#include "planner/explain.h"
 #include "planner/plan_json.h"
 
 namespace octile::cli {
@@ -21,6 +22,7 @@ struct Arguments {
     std::vector<std::string> files;
     PlanArguments plan;
     std::string format = "table";
+    std::string explain;
     std::string compare;
     bool fail_on_change = false;
     std::string output;
@@ -49,9 +51,31 @@ bool report_changes(const std::vector<Plan>& before, const std::vector<Plan>& af
     return changes > 0;
 }
 
+// Why one layer of one network is what it is, in words.
+int run_explain(const Arguments& arguments, const Model& model, const std::vector<PlanOptions>& options) {
+    std::string text;
+    for (const PlanOptions& policy : options) {
+        const Result<Plan> plan = make_plan(model, policy);
+        if (!plan.ok())
+            return fail(kExitError, fmt::format("{}: {}", display(arguments.files[0]), plan.status().message()));
+        const Result<Explanation> explanation = explain(model, policy, arguments.explain);
+        if (!explanation.ok()) return fail(kExitUsage, "--" + explanation.status().message());
+        if (!text.empty()) text += "\n";
+        text += to_text(explanation.value(), plan.value());
+    }
+    const Status written = write_stdout(text);
+    return written.ok() ? kExitOk : fail(kExitError, written.message());
+}
+
 int run_plan(const Arguments& arguments) {
-    const Result<PlanOptions> options = parse_plan_options(arguments.plan);
-    if (!options.ok()) return fail(kExitUsage, options.status().message());
+    const Result<std::vector<PlanOptions>> options = parse_plan_options(arguments.plan);
+    if (!options.ok()) {
+        const bool usage = options.status().code() == StatusCode::kInvalidArgument;
+        return fail(usage ? kExitUsage : kExitError, options.status().message());
+    }
+    if (!arguments.explain.empty() && arguments.files.size() != 1) {
+        return fail(kExitUsage, fmt::format("--explain: expected one FILE, found {}", arguments.files.size()));
+    }
 
     std::vector<Plan> before;
     if (!arguments.compare.empty()) {
@@ -72,14 +96,17 @@ int run_plan(const Arguments& arguments) {
             const bool usage = model.status().code() == StatusCode::kInvalidArgument;
             return fail(usage ? kExitUsage : kExitError, model.status().message());
         }
-        Result<Plan> plan = make_plan(model.value(), options.value(), &notes.emplace_back());
-        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
-        plans.push_back(std::move(plan).value());
+        if (!arguments.explain.empty()) return run_explain(arguments, model.value(), options.value());
+        for (const PlanOptions& policy : options.value()) {
+            Result<Plan> plan = make_plan(model.value(), policy, &notes.emplace_back());
+            if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
+            plans.push_back(std::move(plan).value());
+        }
     }
     report_notes(notes);
 
     const bool to_stdout = arguments.output.empty() || arguments.output == "-";
-    const std::string text = format_plans(plans, arguments.format, to_stdout && stdout_takes_colour());
+    const std::string text = format_plans(plans, options->size(), arguments.format, to_stdout && stdout_takes_colour());
     const Status written = to_stdout ? write_stdout(text) : write_file(arguments.output, text);
     if (!written.ok()) return fail(kExitError, written.message());
 
@@ -100,6 +127,15 @@ void add_plan_command(CLI::App& app, int& exit_code) {
     command->add_option("--format", arguments->format, "How the plan is printed")
         ->check(CLI::IsMember(plan_formats()))
         ->capture_default_str();
+    command
+        ->add_option("--threads", arguments->plan.threads,
+                     "Threads that costs are for; more than --core has count as that")
+        ->type_name("N")
+        ->capture_default_str();
+    command
+        ->add_option("--explain", arguments->explain,
+                     "Say in words why this layer is INT8 or FP16, and at which M it would be the other")
+        ->type_name("LAYER");
     CLI::Option* compare =
         command
             ->add_option("--compare", arguments->compare, "Stored plan (--format json): print what changed to stderr")
