@@ -213,11 +213,23 @@ nlohmann::ordered_json json_of(const NetworkRun& run) {
 }
 
 int run_run(const Arguments& arguments) {
-    const Result<PlanOptions> options = parse_plan_options(arguments.plan);
-    if (!options.ok()) return fail(kExitUsage, options.status().message());
+    set_threads(arguments.threads);
+    PlanArguments plan_arguments = arguments.plan;
+    plan_arguments.threads = threads();
+    if (plan_arguments.policy == kAllPolicies) {
+        return fail(kExitUsage, "--policy: expected one policy to run, found \"all\"");
+    }
+    if (plan_arguments.policy == name_of(Policy::kAccuracy)) {
+        return fail(kExitUsage, "--policy: expected ratio or cost to run, found \"accuracy\"");
+    }
+    if (plan_arguments.core.empty() && plan_arguments.policy == name_of(Policy::kCost)) plan_arguments.core = "host";
+    const Result<std::vector<PlanOptions>> options = parse_plan_options(plan_arguments);
+    if (!options.ok()) {
+        const bool usage = options.status().code() == StatusCode::kInvalidArgument;
+        return fail(usage ? kExitUsage : kExitError, options.status().message());
+    }
     const Result<IsaSet> isas = usable_isas();
     if (!isas.ok()) return fail(kExitError, isas.status().message());
-    set_threads(arguments.threads);
 
     std::string text;
     nlohmann::ordered_json documents = nlohmann::ordered_json::array();
@@ -229,7 +241,7 @@ int run_run(const Arguments& arguments) {
             const bool usage = network.status().code() == StatusCode::kInvalidArgument;
             return fail(usage ? kExitUsage : kExitError, network.status().message());
         }
-        Result<Plan> plan = make_plan(network->model, options.value(), &notes.emplace_back());
+        Result<Plan> plan = make_plan(network->model, options->front(), &notes.emplace_back());
         if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
         const Result<NetworkRun> run =
             run_network(network.value(), std::move(plan).value(), isas.value(), arguments.verify_all);

@@ -54,8 +54,10 @@ double CostModel::share(std::int64_t tasks) const {
     constexpr std::int64_t kPiecesPerThread = 4;
     if (threads_ == 1 || tasks == 1) return 1;
     const std::int64_t pieces = std::min<std::int64_t>(tasks, threads_ * kPiecesPerThread);
-    const std::int64_t busiest = std::min(tasks, blocks(pieces, threads_) * blocks(tasks, pieces));
-    return static_cast<double>(busiest) / static_cast<double>(tasks);
+    const double each = static_cast<double>(tasks) / static_cast<double>(pieces);
+    const double busiest =
+        std::max(static_cast<double>(blocks(pieces, threads_)) * each, static_cast<double>(blocks(tasks, threads_)));
+    return busiest / static_cast<double>(tasks);
 }
 
 double CostModel::started(double us, std::int64_t tasks) const {

@@ -43,10 +43,10 @@ TEST_CASE("json: all keys") {
         {"name": "out", "m": 2147483647, "k": 131072, "n": 1, "bias": false, "inputs": ["norm", "fc"]}]})");
     CHECK(model.name == "tiny net");
     REQUIRE(model.layers.size() == 3);
-    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}});
-    CHECK(model.layers[1] == Layer{"fc", Op::kLinear, 128, 768, 3072, 1, Activation::kGelu, true, {"norm"}});
+    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}, {}, {}});
+    CHECK(model.layers[1] == Layer{"fc", Op::kLinear, 128, 768, 3072, 1, Activation::kGelu, true, {}, {}, {"norm"}});
     CHECK(model.layers[2] ==
-          Layer{"out", Op::kLinear, kMaxExtent, kMaxReduction, 1, 1, Activation::kNone, false, {"norm", "fc"}});
+          Layer{"out", Op::kLinear, kMaxExtent, kMaxReduction, 1, 1, Activation::kNone, false, {}, {}, {"norm", "fc"}});
 }
 
 TEST_CASE("json: the model's name defaults to the file's") {

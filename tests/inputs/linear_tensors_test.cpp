@@ -110,17 +110,18 @@ TEST_CASE("linear tensors: a BERT checkpoint in order of execution") {
 
     const std::string before = "encoder.layer.1.output.LayerNorm";
     CHECK(found.layer(block + "attention.self.query") ==
-          Layer{block + "attention.self.query", Op::kLinear, 128, 4, 4, 1, Activation::kNone, true, {}});
+          Layer{block + "attention.self.query", Op::kLinear, 128, 4, 4, 1, Activation::kNone, true, {}, {}, {}});
     CHECK(found.layer(block + "attention.self.value").inputs == std::vector<std::string>{before});
     CHECK(found.layer(block + "attention.output.dense").inputs ==
           std::vector<std::string>{block + "attention.self.query", block + "attention.self.key",
                                    block + "attention.self.value"});
-    CHECK(found.layer(block + "attention.output.LayerNorm") ==
-          Layer{block + "attention.output.LayerNorm", Op::kLayerNorm, 128, 4, 4, 1, Activation::kNone, true, {}});
+    CHECK(
+        found.layer(block + "attention.output.LayerNorm") ==
+        Layer{block + "attention.output.LayerNorm", Op::kLayerNorm, 128, 4, 4, 1, Activation::kNone, true, {}, {}, {}});
     CHECK(found.layer(block + "intermediate.dense") ==
-          Layer{block + "intermediate.dense", Op::kLinear, 128, 4, 8, 1, Activation::kGelu, true, {}});
+          Layer{block + "intermediate.dense", Op::kLinear, 128, 4, 8, 1, Activation::kGelu, true, {}, {}, {}});
     CHECK(found.layer(block + "output.dense") ==
-          Layer{block + "output.dense", Op::kLinear, 128, 8, 4, 1, Activation::kNone, true, {}});
+          Layer{block + "output.dense", Op::kLinear, 128, 8, 4, 1, Activation::kNone, true, {}, {}, {}});
     CHECK(found.layer("encoder.layer.0.attention.self.key").inputs == std::vector<std::string>{"embeddings.LayerNorm"});
 
     CHECK(found.tensors.left_out.size() == 4);
