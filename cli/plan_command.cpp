@@ -109,12 +109,24 @@ int run_explain(const Arguments& arguments, const Model& model, const std::vecto
     return written.ok() ? kExitOk : fail(kExitError, written.message());
 }
 
+// Policy `accuracy` joins the others of --policy all where every file has weights to measure.
+void add_accuracy(const Arguments& arguments, std::vector<PlanOptions>& options) {
+    if (arguments.plan.policy != kAllPolicies) return;
+    const ReadOptions read = {.tokens = {}, .skip = {}, .format = parse_input_format(arguments.plan.from)};
+    const bool weights = std::all_of(arguments.files.begin(), arguments.files.end(),
+                                     [&](const std::string& file) { return is_weights(file, read); });
+    if (!weights) return;
+    options.push_back(options.front());
+    options.back().policy = Policy::kAccuracy;
+}
+
 int run_plan(const Arguments& arguments) {
-    const Result<std::vector<PlanOptions>> options = parse_plan_options(arguments.plan);
+    Result<std::vector<PlanOptions>> options = parse_plan_options(arguments.plan);
     if (!options.ok()) {
         const bool usage = options.status().code() == StatusCode::kInvalidArgument;
         return fail(usage ? kExitUsage : kExitError, options.status().message());
     }
+    add_accuracy(arguments, options.value());
     if (!arguments.explain.empty() && arguments.files.size() != 1) {
         return fail(kExitUsage, fmt::format("--explain: expected one FILE, found {}", arguments.files.size()));
     }

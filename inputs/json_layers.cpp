@@ -44,7 +44,7 @@ bool bool_at(const json& value, const std::string& pointer) {
 
 Layer layer_at(const json& object, const std::string& pointer) {
     if (!object.is_object()) fail_at(pointer, "expected an object, found " + found(object));
-    check_keys(object, pointer, {"name", "op", "m", "k", "n", "count", "act", "bias", "inputs"});
+    check_keys(object, pointer, {"name", "op", "m", "k", "n", "count", "act", "bias", "inputs", "eps", "output_scale"});
     for (const char* const key : {"name", "m", "k", "n"}) {
         if (!object.contains(key)) fail_at(pointer + "." + key, "expected a value, found no such key");
     }
@@ -65,6 +65,15 @@ Layer layer_at(const json& object, const std::string& pointer) {
         const std::optional<Activation> activation = parse_activation(string_at(object["act"], pointer + ".act"));
         if (!activation) fail_at(pointer + ".act", wrong_activation(found(object["act"])));
         layer.activation = *activation;
+    }
+    const std::array<std::pair<const char*, std::optional<double>*>, 2> numbers = {
+        {{"eps", &layer.epsilon}, {"output_scale", &layer.output_scale}}};
+    for (const auto& [key, target] : numbers) {
+        if (!object.contains(key)) continue;
+        const json& value = object[key];
+        if (!value.is_number() || !in_range(key, value.get<double>()))
+            fail_at(pointer + "." + key, wrong_number(key, found(value)));
+        *target = value.get<double>();
     }
     if (object.contains("bias")) layer.bias = bool_at(object["bias"], pointer + ".bias");
     if (object.contains("inputs")) {

@@ -1,6 +1,8 @@
 #include "inputs/layer_rules.h"
 
 #include <array>
+#include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "inputs/messages.h"
@@ -39,6 +41,15 @@ std::string wrong_activation(std::string_view found) {
     return wrong_word(kActivations, found);
 }
 
+std::string wrong_number(std::string_view field, std::string_view found) {
+    return std::string("expected a finite number ") + (field == "eps" ? "from 0 on" : "above 0") + ", found " +
+           std::string(found);
+}
+
+bool in_range(std::string_view field, double value) {
+    return std::isfinite(value) && (field == "eps" ? value >= 0 : value > 0);
+}
+
 std::string check_name(std::string_view name) {
     if (name.empty()) return "expected a name, found nothing";
     if (name.size() > kMaxNameBytes) {
@@ -59,8 +70,14 @@ std::optional<FieldError> check_layer(const Layer& layer) {
         if (value < 1 || value > max_of(field)) return FieldError{field, wrong_extent(field, std::to_string(value))};
     }
 
-    if (layer.op == Op::kLinear) return std::nullopt;
     const std::string op(name_of(layer.op));
+    for (const auto& [field, value, allowed] : {std::tuple("eps", layer.epsilon, layer.op == Op::kLayerNorm),
+                                                {"output_scale", layer.output_scale, layer.op != Op::kLayerNorm}}) {
+        if (!value) continue;
+        if (!allowed) return FieldError{field, "expected none for op " + op + ", found one"};
+        if (!in_range(field, *value)) return FieldError{field, wrong_number(field, std::to_string(*value))};
+    }
+    if (layer.op == Op::kLinear) return std::nullopt;
     if (layer.k != layer.n) {
         return FieldError{"n", "expected n equal to k (" + std::to_string(layer.k) + ") for op " + op + ", found " +
                                    std::to_string(layer.n)};

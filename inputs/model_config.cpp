@@ -38,6 +38,15 @@ class Config {
     }
     std::int64_t extent_or(const char* key, std::int64_t otherwise) const { return has(key) ? extent(key) : otherwise; }
 
+    // The epsilon of the network's norms; empty where the configuration does not say it.
+    std::optional<double> epsilon(const char* key) const {
+        if (!has(key)) return std::nullopt;
+        const json& value = document_[key];
+        if (!value.is_number() || !in_range("eps", value.get<double>()))
+            fail_at(key, wrong_number("eps", found(value)));
+        return value.get<double>();
+    }
+
     bool flag_or(const char* key, bool otherwise) const {
         if (!has(key)) return otherwise;
         if (!document_[key].is_boolean()) fail_at(key, "expected true or false, found " + found(document_[key]));
@@ -95,6 +104,9 @@ class Config {
 // Collects layers; `prefix`, `m` and `count` are those of the block that is being listed.
 class Blocks {
   public:
+    // Of all norms that are listed from here on.
+    void set_epsilon(std::optional<double> epsilon) { epsilon_ = epsilon; }
+
     void block(std::string prefix, std::int64_t m, std::int64_t count) {
         prefix_ = std::move(prefix);
         m_ = m;
@@ -110,6 +122,7 @@ class Blocks {
              .count = count_,
              .activation = Activation::kNone,
              .bias = bias,
+             .epsilon = epsilon_,
              .inputs = std::move(inputs)});
     }
 
@@ -156,6 +169,7 @@ class Blocks {
         layers_.push_back(std::move(layer));
     }
 
+    std::optional<double> epsilon_;
     std::string prefix_;
     std::int64_t m_ = 1;
     std::int64_t count_ = 1;
@@ -166,6 +180,7 @@ void list_bert(const Config& config, Blocks& out) {
     const std::int64_t hidden = config.extent("hidden_size"), ffn = config.extent("intermediate_size"),
                        blocks = config.extent("num_hidden_layers"), m = config.tokens();
     const Activation activation = config.activation("hidden_act", "gelu");
+    out.set_epsilon(config.epsilon("layer_norm_eps"));
     out.block("embeddings.", m, 1);
     out.norm("LayerNorm", hidden, true);
     out.block("encoder.layer.*.", m, blocks);
@@ -207,6 +222,7 @@ void list_vit(const Config& config, Blocks& out) {
     }
     const std::int64_t m = config.tokens_or(side * side + (distilled ? 2 : 1));
     const bool qkv_bias = config.flag_or("qkv_bias", true);
+    out.set_epsilon(config.epsilon("layer_norm_eps"));
     // A convolution whose stride is its size: a linear over the values of each patch.
     out.block("embeddings.patch_embeddings.", config.tokens_or(side * side), 1);
     if (channels > kMaxReduction / (patch * patch)) {
@@ -246,6 +262,7 @@ void list_llama(const Config& config, Blocks& out) {
     }
     const bool bias = config.flag_or("attention_bias", false), qkv_bias = type == "qwen2" || bias;
     const bool ffn_bias = config.flag_or("mlp_bias", false);
+    out.set_epsilon(config.epsilon("rms_norm_eps"));
     out.block("model.layers.*.", m, blocks);
     out.norm("input_layernorm", hidden, false);
     const std::vector<std::string> qkv = out.side_by_side(hidden, {{"self_attn.q_proj", heads * head, qkv_bias},

@@ -140,14 +140,15 @@ bool is_over_last_axis(const OnnxGraph& graph, const onnx::NodeProto& mean) {
     return axis && (*axis == -1 || (shape && *axis + 1 == static_cast<std::int64_t>(shape->size())));
 }
 
-// What the root is the mean square of: x of sqrt(mean(x * x) + epsilon). Empty when it is none.
-std::string_view squared_of(const OnnxGraph& graph, std::string_view root) {
+// What the root is the mean square of: x of sqrt(mean(x * x) + epsilon), and that epsilon. Empty when it is none.
+std::string_view squared_of(const OnnxGraph& graph, std::string_view root, std::optional<double>& epsilon) {
     const onnx::NodeProto* const sqrt = maker(graph, root, "Sqrt");
     const onnx::NodeProto* const sum = sqrt ? maker(graph, sqrt->input(0), "Add") : nullptr;
     if (sum == nullptr || sum->input_size() != 2) return {};
     for (const int side : {0, 1}) {
         const onnx::NodeProto* const mean = maker(graph, sum->input(side), "ReduceMean");
-        if (mean == nullptr || !graph.scalar(sum->input(1 - side)) || !is_over_last_axis(graph, *mean)) continue;
+        epsilon = graph.scalar(sum->input(1 - side));
+        if (mean == nullptr || !epsilon || !is_over_last_axis(graph, *mean)) continue;
         if (const onnx::NodeProto* const power = maker(graph, mean->input(0), "Pow")) {
             if (power->input_size() == 2 && graph.scalar(power->input(1)) == 2.0)
                 return before_casts(graph, power->input(0));
@@ -190,9 +191,10 @@ void follow_affine(const OnnxGraph& graph, std::int64_t n, FoundNorm& norm) {
 std::optional<FoundNorm> find_decomposed_norm(const OnnxGraph& graph, const onnx::NodeProto& node) {
     if (node.input_size() != 2 || node.output_size() != 1) return std::nullopt;
     std::string_view value, squared;
+    std::optional<double> epsilon;
     if (node.op_type() == "Div") {
         value = node.input(0);
-        squared = squared_of(graph, node.input(1));
+        squared = squared_of(graph, node.input(1), epsilon);
     } else if (node.op_type() == "Mul") {
         for (const int side : {0, 1}) {
             const onnx::NodeProto* inverse = maker(graph, node.input(side), "Reciprocal");
@@ -204,13 +206,14 @@ std::optional<FoundNorm> find_decomposed_norm(const OnnxGraph& graph, const onnx
                 root = inverse->input(1);
             }
             value = node.input(1 - side);
-            squared = squared_of(graph, root);
+            squared = squared_of(graph, root, epsilon);
         }
     }
     if (squared.empty() || before_casts(graph, value) != squared) return std::nullopt;
     FoundNorm norm;
     norm.input = before_casts(graph, before_centring(graph, squared));
     norm.output = node.output(0);
+    norm.epsilon = epsilon;
     return norm;
 }
 
@@ -264,6 +267,8 @@ std::optional<FoundNorm> find_norm(const OnnxGraph& graph, const onnx::NodeProto
         norm.output = node.output(0);
         if (node.input_size() > scale) norm.scale = node.input(scale);
         const bool centred = op == "LayerNormalization" || op == "SkipLayerNormalization";
+        const onnx::AttributeProto* const epsilon = find_attribute(node, "epsilon");
+        if (epsilon != nullptr) norm.epsilon = static_cast<double>(epsilon->f());
         norm.bias = centred && node.input_size() > scale + 1 && !node.input(scale + 1).empty();
         return norm;
     }

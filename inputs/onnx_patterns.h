@@ -25,6 +25,7 @@ struct FoundNorm {
     std::string output;  // with scale and bias, where they follow
     std::string scale;   // name of the constant; empty: none
     bool bias = false;
+    std::optional<double> epsilon;
 };
 
 // The layernorm or RMS norm whose output, or whose last step before scale and bias, this node makes: one node

@@ -62,6 +62,18 @@ InputFormat format_of_text(const std::filesystem::path& path, std::string_view t
     return extension == ".json" && !object ? InputFormat::kJson : format;
 }
 
+// kSafetensors or kSafetensorsIndex; empty for a file of any other format, or none.
+std::optional<InputFormat> format_of_weights(const std::filesystem::path& file, std::optional<InputFormat> format) {
+    if (!format) format = detect_format(file);
+    std::error_code error;
+    if (!format && std::filesystem::is_regular_file(file, error)) {
+        const Result<std::string> text = read_text_file(file);
+        if (text.ok()) format = format_of_text(file, text.value());
+    }
+    const bool weights = format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex;
+    return weights ? format : std::nullopt;
+}
+
 Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFormat> format,
                         const ReadOptions& options) {
     const bool log = format == InputFormat::kOnednnVerbose || path.extension() == ".log";
@@ -88,20 +100,15 @@ Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFo
 
 Result<std::optional<Checkpoint>> open_weights(const std::filesystem::path& path, const ReadOptions& options) {
     const std::filesystem::path file = file_of_checkpoint(path);
-    std::optional<InputFormat> format = options.format ? options.format : detect_format(file);
-    std::error_code error;
-    if (!format && std::filesystem::is_regular_file(file, error)) {
-        const Result<std::string> text = read_text_file(file, kMaxListBytes);
-        if (text.ok() && format_of_text(file, text.value()) == InputFormat::kSafetensorsIndex) {
-            format = InputFormat::kSafetensorsIndex;
-        }
-    }
-    if (format != InputFormat::kSafetensors && format != InputFormat::kSafetensorsIndex) {
-        return std::optional<Checkpoint>();
-    }
+    const std::optional<InputFormat> format = format_of_weights(file, options.format);
+    if (!format) return std::optional<Checkpoint>();
     Result<Checkpoint> checkpoint = Checkpoint::open(file, *format);
     if (!checkpoint.ok()) return checkpoint.status();
     return std::optional<Checkpoint>(std::move(checkpoint).value());
+}
+
+bool is_weights(const std::filesystem::path& path, const ReadOptions& options) {
+    return format_of_weights(file_of_checkpoint(path), options.format).has_value();
 }
 
 Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& options) {

@@ -26,6 +26,9 @@ struct ReadOptions {
 // The weights of a file, or of a folder that holds a checkpoint; empty when it is another description of a network.
 Result<std::optional<Checkpoint>> open_weights(const std::filesystem::path& path, const ReadOptions& options);
 
+// Whether open_weights() finds weights. Looks at the file's name and content, and at no tensor.
+bool is_weights(const std::filesystem::path& path, const ReadOptions& options);
+
 // A folder stands for the checkpoint in it (file_of_checkpoint).
 //
 // kIoError for a file that cannot be read, kParseError for one that is not what it should be, kInvalidArgument for

@@ -82,6 +82,13 @@ class Accuracy(OctileTest):
         self.assertIn("beyond the budget", answer.err)
         self.assertEqual(self.linears("--min-sqnr", "0", "--skip", "down")["mlp.down_proj"]["reason"], "SKIPPED")
 
+    def test_all_policies_side_by_side(self):
+        arguments = ["--tokens", "32", "--policy", "all", "--core", "neoverse-n1"]
+        plans = self.json("plan", self.file, *arguments)
+        self.assertEqual([plan["policy"] for plan in plans], ["ratio", "cost", "accuracy"])
+        self.write("net.csv", "name,m,k,n\nfc,1,2,3\n")
+        self.assertEqual([plan["policy"] for plan in self.json("plan", "net.csv", *arguments)], ["ratio", "cost"])
+
     def test_calibration(self):
         rows = normal(10 * HIDDEN, "x")
         for row in range(10):

@@ -94,7 +94,7 @@ TEST_CASE("csv: bad lists") {
         {"name,m,k\nfc,1,2\n", {":1: ", "header", "found no \"n\""}},
         {"m,k,n\n1,2,3\n", {":1: ", "found no \"name\""}},
         {"\nfc1,1,2,3\n", {":2: ", "header", "\"fc1\""}},
-        {"name,m,k,n,cuont\nfc,1,2,3,4\n", {":1: ", "\"cuont\"", "[,count,op,act,bias,inputs]"}},
+        {"name,m,k,n,cuont\nfc,1,2,3,4\n", {":1: ", "\"cuont\"", "[,count,op,act,bias,inputs,eps,output_scale]"}},
         {"name,m,k,n,m\nfc,1,2,3,4\n", {":1: ", "once", "\"m\""}},
         {"name,m,k,n,\nfc,1,2,3,\n", {":1: ", "found \"\""}},
         {"Name,M,K,N\nfc,1,2,3\n", {":1: ", "\"Name\""}},
@@ -165,6 +165,25 @@ TEST_CASE("csv: bad lists") {
         const Result<Model> model = parse(bad.text);
         require_error(model.status(), StatusCode::kParseError, bad.words);
         CHECK(model.status().message().rfind("lists/net.csv:", 0) == 0);
+    }
+}
+
+TEST_CASE("csv: epsilon and scale") {
+    const std::string list = "name,m,k,n,op,eps,output_scale\n";
+    const Model model = parse_ok(list + "a,1,2,2,layernorm,1e-12,\nb,1,2,3,linear,,0.25\nc,1,2,3,,,\n");
+    CHECK(model.layers[0].epsilon == 1e-12);
+    CHECK(model.layers[1].output_scale == 0.25);
+    CHECK_FALSE((model.layers[2].epsilon || model.layers[2].output_scale));
+    for (const auto& [row, words] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+             {"a,1,2,2,layernorm,-1,", {":2: eps: expected a finite number from 0 on, found \"-1\""}},
+             {"a,1,2,2,layernorm,nan,", {":2: eps: "}},
+             {"a,1,2,2,linear,1e-5,", {":2: eps: expected none for op linear"}},
+             {"a,1,2,2,layernorm,,1", {":2: output_scale: expected none for op layernorm"}},
+             {"a,1,2,2,linear,,0", {":2: output_scale: expected a finite number above 0"}},
+             {"a,1,2,2,linear,,1e999", {":2: output_scale: "}},
+             {"a,1,2,2,linear,,x", {":2: output_scale: ", "\"x\""}}}) {
+        INFO(row);
+        require_error(parse(list + row + "\n").status(), StatusCode::kParseError, words);
     }
 }
 

@@ -49,6 +49,13 @@ TEST_CASE("json: all keys") {
           Layer{"out", Op::kLinear, kMaxExtent, kMaxReduction, 1, 1, Activation::kNone, false, {}, {}, {"norm", "fc"}});
 }
 
+TEST_CASE("json: epsilon and scale") {
+    const Model model = parse_ok(layers(R"({"name":"a","m":1,"k":1,"n":1,"output_scale":0.5},
+        {"name":"b","op":"layernorm","m":1,"k":1,"n":1,"eps":0})"));
+    CHECK(model.layers[0].output_scale == 0.5);
+    CHECK(model.layers[1].epsilon == 0.0);
+}
+
 TEST_CASE("json: the model's name defaults to the file's") {
     CHECK(parse_ok(layers(R"({"name":"a","m":1,"k":1,"n":1})")).name == "net");
 }
@@ -109,13 +116,16 @@ TEST_CASE("json: what is JSON but no layer list") {
         {with(R"("bias":"yes")"), {"layers[0].bias: ", "true or false", "found \"yes\""}},
         {with(R"("bias":2)"), {"layers[0].bias: ", "found 2"}},
         {with(R"("bias":0.0)"), {"layers[0].bias: ", "found 0.0"}},
-        {with(R"("N":1)"), {"layers[0]: ", "name, op, m, k, n, count, act, bias, inputs", "\"N\""}},
+        {with(R"("N":1)"), {"layers[0]: ", "name, op, m, k, n, count, act, bias, inputs, eps, output_scale", "\"N\""}},
         {with(R"("activation":"gelu")"), {"layers[0]: ", "\"activation\""}},
         {with(R"("inputs":"a")"), {"layers[0].inputs: ", "an array"}},
         {with(R"("inputs":[3])"), {"layers[0].inputs[0]: ", "a string", "found 3"}},
         {with(R"("inputs":["zzz"])"), {"layers[0].inputs: ", "earlier layer", "\"zzz\""}},
         {layers(good + R"({"name":"a","m":1,"k":1,"n":1})"), {"layers[1].name: ", "once", "\"a\""}},
         {layers(R"({"name":"a","op":"layernorm","m":1,"k":2,"n":3})"), {"layers[0].n: ", "equal to k (2)"}},
+        {with(R"("eps":1e-5)"), {"layers[0].eps: ", "none for op linear"}},
+        {with(R"("output_scale":0)"), {"layers[0].output_scale: expected a finite number above 0, found 0"}},
+        {with(R"("output_scale":"1")"), {"layers[0].output_scale: ", "\"1\""}},
         {with(R"("op":"activation")"), {"layers[0].act: ", "found none"}},
     };
     for (const Case& bad : cases) {

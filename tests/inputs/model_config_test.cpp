@@ -92,7 +92,9 @@ TEST_CASE("config: what families differ in") {
     CHECK(layer_of(qwen2, "model.layers.*.self_attn.k_proj").bias);
     CHECK_FALSE(layer_of(qwen2, "model.layers.*.self_attn.o_proj").bias);
     CHECK(layer_of(qwen2, "model.layers.*.self_attn.k_proj").n == 64);  // as many key-value heads as heads
-    CHECK(qwen2.layers.back().name == "model.norm");                    // no architecture: no head
+    CHECK_FALSE(qwen2.layers.front().epsilon);
+    CHECK(read(R"({"model_type":"llama","rms_norm_eps":1e-06,)" + decoder, 8).layers.front().epsilon == 1e-6);
+    CHECK(qwen2.layers.back().name == "model.norm");  // no architecture: no head
     const Model mistral = read(R"({"model_type":"mistral","head_dim":32,"num_key_value_heads":1,
         "architectures":["MistralForSequenceClassification"],)" +
                                    decoder,
@@ -151,6 +153,8 @@ TEST_CASE("config: what is wrong is named by key") {
              {"\"mlp_bias\":false", "\"mlp_bias\":0", {"mlp_bias: expected true or false, found 0"}},
              {"\"silu\"", "[]", {"hidden_act: expected a string, found an array"}},
              {"32", "2147483647", {"num_attention_heads: "}},
+             {"64,", "64,\"rms_norm_eps\":-1,", {"rms_norm_eps: expected a finite number from 0 on, found -1"}},
+             {"64,", "64,\"rms_norm_eps\":\"x\",", {"rms_norm_eps: expected a finite number", "found \"x\""}},
              {"}", "", {"config.json:3:", "expected JSON"}},
          }) {
         std::string text = kLlama;

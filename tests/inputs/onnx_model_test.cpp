@@ -36,8 +36,8 @@ Layer linear(const std::string& name, std::int64_t m, std::int64_t k, std::int64
     return {.name = name, .m = m, .k = k, .n = n, .activation = activation, .bias = bias, .inputs = std::move(inputs)};
 }
 
-Layer norm(const std::string& name, std::int64_t m, std::int64_t n, bool bias, std::vector<std::string> inputs = {}) {
-    return {.name = name, .op = Op::kLayerNorm, .m = m, .k = n, .n = n, .bias = bias, .inputs = std::move(inputs)};
+Layer norm(const std::string& name, std::int64_t m, std::int64_t n, bool bias, std::optional<double> epsilon = 1e-5) {
+    return {.name = name, .op = Op::kLayerNorm, .m = m, .k = n, .n = n, .bias = bias, .epsilon = epsilon};
 }
 
 // A transformer block as PyTorch exports it: x [batch, tokens, 8] with batch and tokens open, two heads, shapes of
@@ -233,9 +233,10 @@ TEST_CASE("onnx: norms, one node or many") {
     x = b.contrib("SimplifiedLayerNormalization", {x, b.weight("f.weight", {8})});
     x = b.contrib("SkipLayerNormalization", {x, x, b.weight("g.weight", {8}), b.weight("g.bias", {8})});
     b.output(b.node("MatMul", {x, b.weight("fc.weight", {8, 2})}));
-    CHECK(layers_of(b) == std::vector<Layer>{norm("a", 4, 8, true), norm("b", 4, 8, false), norm("c", 4, 8, true),
-                                             norm("d", 4, 8, false), norm("e", 4, 8, false), norm("f", 4, 8, false),
-                                             norm("g", 4, 8, true), linear("fc", 4, 8, 2)});
+    CHECK(layers_of(b) == std::vector<Layer>{norm("a", 4, 8, true, {}), norm("b", 4, 8, false, {}),
+                                             norm("c", 4, 8, true), norm("d", 4, 8, false, 1e-6),
+                                             norm("e", 4, 8, false, 1e-6), norm("f", 4, 8, false, {}),
+                                             norm("g", 4, 8, true, {}), linear("fc", 4, 8, 2)});
     // A mean over another axis is none.
     OnnxBuilder other;
     const std::string y = other.input("x", {4, 8});
