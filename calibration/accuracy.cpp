@@ -32,15 +32,36 @@ bool belongs_together(const std::string& norm, const std::string& linear) {
     return a.prefix == b.prefix && a.rank > 0 && b.rank > a.rank;
 }
 
+// Whether each norm is known to stand in front of its linears, with the residual passing it by. Not known of networks
+// with norms elsewhere in a block (Gemma 2) or behind the residual addition: those that say so by their names, and
+// those that name norms as Whisper does but have none at the end, as networks with norms in front need (Marian).
+bool has_pre_norms(const std::vector<LinearTensor>& layers) {
+    bool ambiguous = false, last_norm = false;
+    for (const LinearTensor& tensor : layers) {
+        if (tensor.layer.op != Op::kLayerNorm) continue;
+        const std::string& name = tensor.layer.name;
+        const NameFacts facts = facts_of(name);
+        if (is_post_norm_name(name) || (!facts.prefix.empty() && facts.rank == 0)) return false;
+        ambiguous |= name.ends_with("self_attn_layer_norm");
+        last_norm |= facts.prefix.empty() && name.ends_with("layer_norm");
+    }
+    return !ambiguous || last_norm;
+}
+
+// Keys and values of cross-attention read the encoder's output, whatever stands before them.
+bool reads_encoder(std::string_view name) {
+    return name.ends_with("encoder_attn.k_proj") || name.ends_with("encoder_attn.v_proj");
+}
+
 std::vector<Group> find_groups(const std::vector<LinearTensor>& layers, const Edges& edges) {
-    const bool post_norms = std::any_of(
-        layers.begin(), layers.end(), [](const LinearTensor& tensor) { return is_post_norm_name(tensor.layer.name); });
+    const bool pre_norms = has_pre_norms(layers);
     std::vector<Group> groups;
     std::vector<std::size_t> group_of_norm(layers.size(), layers.size());
     std::vector<bool> other_readers(layers.size());
     for (std::size_t row = 0; row < layers.size(); ++row) {
         const std::optional<std::size_t> source = edges[row].size() == 1 ? std::optional(edges[row][0]) : std::nullopt;
-        const bool behind_norm = source && layers[*source].layer.op == Op::kLayerNorm;
+        const bool behind_norm =
+            source && layers[*source].layer.op == Op::kLayerNorm && !reads_encoder(layers[row].layer.name);
         const bool own = behind_norm && belongs_together(layers[*source].layer.name, layers[row].layer.name);
         if (behind_norm && (layers[row].layer.op != Op::kLinear || !own)) other_readers[*source] = true;
         if (layers[row].layer.op != Op::kLinear) continue;
@@ -52,7 +73,7 @@ std::vector<Group> find_groups(const std::vector<LinearTensor>& layers, const Ed
         if (behind_norm) group_of_norm[*source] = groups.size() - 1;
     }
     for (Group& group : groups)
-        group.foldable = group.source && !post_norms && !other_readers[*group.source];
+        group.foldable = group.source && pre_norms && !other_readers[*group.source];
     return groups;
 }
 

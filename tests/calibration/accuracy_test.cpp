@@ -142,6 +142,33 @@ TEST_CASE("accuracy: a norm that a residual reads too is nothing to fold into") 
         CHECK_FALSE(layer.smoothed);
 }
 
+TEST_CASE("accuracy: norms whose place the names do not tell are nothing to fold into") {
+    // Gemma 2 has norms behind attention too; Marian's norms are named as Whisper's and stand behind the residual.
+    Weights gemma = llama();
+    gemma.norm("model.layers.0.pre_feedforward_layernorm", std::vector<float>(kHidden, 1));
+    for (const auto& [name, layer] : measure(gemma))
+        CHECK_FALSE(layer.smoothed);
+
+    Weights marian;
+    const std::string block = "model.decoder.layers.0.";
+    for (const char* const name : {"self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"})
+        marian.norm(block + name, std::vector<float>(kHidden, 1));
+    for (const char* const name : {"self_attn.q_proj", "self_attn.out_proj", "encoder_attn.q_proj",
+                                   "encoder_attn.k_proj", "encoder_attn.v_proj", "fc1"})
+        marian.linear(block + name, kHidden, kHidden);
+    for (const auto& [name, layer] : measure(marian))
+        CHECK_FALSE(layer.smoothed);
+
+    // With a last norm it is Whisper, whose cross-attention takes keys and values from the encoder.
+    Weights whisper = marian;
+    whisper.norm("model.decoder.layer_norm", std::vector<float>(kHidden, 1));
+    const auto layers = measure(whisper);
+    for (const char* const name : {"self_attn.q_proj", "encoder_attn.q_proj", "fc1"})
+        CHECK(layers.at(block + name).smoothed);
+    for (const char* const name : {"encoder_attn.k_proj", "encoder_attn.v_proj"})
+        CHECK_FALSE(layers.at(block + name).smoothed);
+}
+
 TEST_CASE("accuracy: calibration data of one linear is that of all that read the same") {
     std::vector<float> x = normal_values(10 * kHidden, 9, 1);
     for (std::size_t row = 0; row < 10; ++row)
