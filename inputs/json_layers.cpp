@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -98,7 +99,7 @@ bool bool_at(const json& value, const std::string& pointer) {
 
 Layer layer_at(const json& object, const std::string& pointer) {
     if (!object.is_object()) fail(pointer, "expected an object, found " + found(object));
-    check_keys(object, pointer, {"name", "op", "m", "k", "n", "count", "act", "bias", "inputs"});
+    check_keys(object, pointer, {"name", "op", "m", "k", "n", "count", "act", "bias", "inputs", "eps", "output_scale"});
     for (const char* const key : {"name", "m", "k", "n"}) {
         if (!object.contains(key)) fail(pointer + "." + key, "expected a value, found no such key");
     }
@@ -114,6 +115,12 @@ Layer layer_at(const json& object, const std::string& pointer) {
         const std::optional<Op> op = parse_op(string_at(object["op"], pointer + ".op"));
         if (!op) fail(pointer + ".op", wrong_op(found(object["op"])));
         layer.op = *op;
+    }
+    // Whether it is one that can be is check_layer's to say.
+    const std::array<std::pair<const char*, std::optional<double>*>, 2> numbers = {
+        {{"eps", &layer.epsilon}, {"output_scale", &layer.output_scale}}};
+    for (const auto& [key, target] : numbers) {
+        if (object.contains(key)) *target = object[key].is_number() ? object[key].get<double>() : NAN;
     }
     if (object.contains("act")) {
         const std::optional<Activation> activation = parse_activation(string_at(object["act"], pointer + ".act"));

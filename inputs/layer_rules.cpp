@@ -1,6 +1,7 @@
 #include "inputs/layer_rules.h"
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "inputs/messages.h"
@@ -8,7 +9,7 @@
 namespace octile {
 namespace {
 
-constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation};
+constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation, Op::kAdd};
 constexpr std::array kActivations = {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSilu};
 
 template <typename T, std::size_t N>
@@ -59,6 +60,22 @@ std::optional<FieldError> check_layer(const Layer& layer) {
         if (value < 1 || value > max_of(field)) return FieldError{field, wrong_extent(field, std::to_string(value))};
     }
 
+    // Not a number: what stood there was none.
+    const auto positive = [](const std::optional<double>& value) {
+        return !value || (std::isfinite(*value) && *value > 0);
+    };
+    const auto found = [](double value) { return std::isnan(value) ? "something else" : std::to_string(value); };
+    if (!positive(layer.epsilon)) return FieldError{"eps", "expected a number > 0, found " + found(*layer.epsilon)};
+    if (!positive(layer.output_scale)) {
+        return FieldError{"output_scale", "expected a number > 0, found " + found(*layer.output_scale)};
+    }
+    if (layer.op != Op::kLayerNorm && layer.epsilon) {
+        return FieldError{"eps", "expected none for op " + std::string(name_of(layer.op)) + ", found one"};
+    }
+    if (layer.op == Op::kAdd && layer.inputs.size() != 2) {
+        return FieldError{"inputs",
+                          "expected the two layers that op add sums, found " + std::to_string(layer.inputs.size())};
+    }
     if (layer.op == Op::kLinear) return std::nullopt;
     const std::string op(name_of(layer.op));
     if (layer.k != layer.n) {
@@ -66,13 +83,13 @@ std::optional<FieldError> check_layer(const Layer& layer) {
                                    std::to_string(layer.n)};
     }
     const std::string act(name_of(layer.activation));
-    if (layer.op == Op::kLayerNorm && layer.activation != Activation::kNone) {
+    if ((layer.op == Op::kLayerNorm || layer.op == Op::kAdd) && layer.activation != Activation::kNone) {
         return FieldError{"act", "expected none for op " + op + ", found " + act};
     }
     if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
         return FieldError{"act", "expected the function that op " + op + " applies, found " + act};
     }
-    if (layer.op == Op::kActivation && layer.bias) {
+    if ((layer.op == Op::kActivation || layer.op == Op::kAdd) && layer.bias) {
         return FieldError{"bias", "expected none for op " + op + ", found a bias"};
     }
     return std::nullopt;

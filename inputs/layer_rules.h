@@ -25,7 +25,7 @@ struct FieldError {
 std::int64_t max_of(std::string_view field);
 // "expected an integer from 1 to 131072, found <found>"
 std::string wrong_extent(std::string_view field, std::string_view found);
-// "expected linear, layernorm or activation, found <found>"
+// "expected linear, layernorm, activation or add, found <found>"
 std::string wrong_op(std::string_view found);
 std::string wrong_activation(std::string_view found);
 
@@ -33,7 +33,7 @@ std::string wrong_activation(std::string_view found);
 std::string check_name(std::string_view name);
 
 // Names, ranges, and what depends on op: k == n unless linear, an activation layer names its function and has no bias,
-// a layernorm has no activation.
+// a layernorm has no activation, an add has two inputs.
 std::optional<FieldError> check_layer(const Layer& layer);
 
 // Names are used once, and inputs name layers that came earlier: a list is in execution order.

@@ -39,11 +39,13 @@ TEST_CASE("csv: all columns") {
         "act,128,3072,3072,1,activation,silu,0,up\n");
     CHECK(model.name == "net");
     REQUIRE(model.layers.size() == 5);
-    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}});
-    CHECK(model.layers[1] == Layer{"q", Op::kLinear, 128, 768, 768, 12, Activation::kNone, true, {}});
-    CHECK(model.layers[2] == Layer{"k", Op::kLinear, 128, 768, 768, 12, Activation::kNone, false, {"norm"}});
-    CHECK(model.layers[3] == Layer{"up", Op::kLinear, 128, 768, 3072, 12, Activation::kGelu, false, {"q", "k"}});
-    CHECK(model.layers[4] == Layer{"act", Op::kActivation, 128, 3072, 3072, 1, Activation::kSilu, false, {"up"}});
+    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}, {}, {}});
+    CHECK(model.layers[1] == Layer{"q", Op::kLinear, 128, 768, 768, 12, Activation::kNone, true, {}, {}, {}});
+    CHECK(model.layers[2] == Layer{"k", Op::kLinear, 128, 768, 768, 12, Activation::kNone, false, {}, {}, {"norm"}});
+    CHECK(model.layers[3] ==
+          Layer{"up", Op::kLinear, 128, 768, 3072, 12, Activation::kGelu, false, {}, {}, {"q", "k"}});
+    CHECK(model.layers[4] ==
+          Layer{"act", Op::kActivation, 128, 3072, 3072, 1, Activation::kSilu, false, {}, {}, {"up"}});
 }
 
 TEST_CASE("csv: the same list however it is written") {
@@ -124,7 +126,7 @@ TEST_CASE("csv: bad lists") {
         {head + "fc,,2,3,,,,,\n", {":3: m: ", "found \"\""}},
         {head + "fc,nan,2,3,,,,,\n", {":3: m: ", "found \"nan\""}},
         // words
-        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm or activation", "found \"conv\""}},
+        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm, activation or add", "found \"conv\""}},
         {head + "fc,1,2,3,1,Linear,,,\n", {":3: op: ", "found \"Linear\""}},
         {head + "fc,1,2,3,1,,swish,,\n", {":3: act: ", "none, relu, gelu or silu", "found \"swish\""}},
         {head + "fc,1,2,3,1,,,yes,\n", {":3: bias: ", "0, 1, true or false", "found \"yes\""}},
