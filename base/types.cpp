@@ -11,12 +11,12 @@ constexpr std::array<std::string_view, 4> kDataTypes = {"f32", "f16", "bf16", "i
 constexpr std::array<std::size_t, 4> kDataTypeSizes = {4, 2, 2, 1};
 constexpr std::array<std::string_view, 4> kActivations = {"none", "relu", "gelu", "silu"};
 constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
-constexpr std::array<std::string_view, 3> kOps = {"linear", "layernorm", "activation"};
+constexpr std::array<std::string_view, 4> kOps = {"linear", "layernorm", "activation", "add"};
 constexpr std::array<std::string_view, kIsaCount> kIsas = {"avx2", "avx512vnni", "neon", "fp16", "dotprod", "i8mm"};
 static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);
 static_assert(kActivations.size() == static_cast<std::size_t>(Activation::kSilu) + 1);
 static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kFp16) + 1);
-static_assert(kOps.size() == static_cast<std::size_t>(Op::kActivation) + 1);
+static_assert(kOps.size() == static_cast<std::size_t>(Op::kAdd) + 1);
 static_assert(kIsas.size() == static_cast<std::size_t>(Isa::kI8mm) + 1);
 
 }  // namespace

@@ -94,8 +94,11 @@ std::string cell_html(const Cell& cell) {
 }
 
 std::string table_html(const Table& table) {
+    // K and N are in the form of the layer, and the space is for the notes.
+    const auto shown = [](const Column& column) { return column.title != "K" && column.title != "N"; };
     std::string html = "<table><thead><tr>";
     for (const Column& column : table.columns()) {
+        if (!shown(column)) continue;
         html += fmt::format("<th{}>{}</th>", column.align == Align::kRight ? " class=\"right\"" : "",
                             escape_html(column.title));
     }
@@ -104,6 +107,7 @@ std::string table_html(const Table& table) {
         html += "<tr>";
         for (std::size_t i = 0; i < row.size(); ++i) {
             const Column& column = table.columns()[i];
+            if (!shown(column)) continue;
             const bool precision = column.title == "precision" || column.title.starts_with("by ");
             html += fmt::format("<td{}>{}</td>",
                                 column.align == Align::kRight ? " class=\"right\""

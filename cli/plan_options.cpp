@@ -7,9 +7,8 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "cli/core_option.h"
 #include "cli/output.h"
-#include "inputs/messages.h"
-#include "inputs/text_file.h"
 
 namespace octile::cli {
 namespace {
@@ -23,25 +22,6 @@ Result<Force> parse_force(const std::string& text) {
                       fmt::format("--force: expected REGEX=int8 or REGEX=fp16, found {}", internal::quote(text)));
     }
     return Force{text.substr(0, equals), *precision};
-}
-
-std::string expected_cores() {
-    return fmt::format("{}, host or a file (.json)", fmt::join(core_names(), ", "));
-}
-
-Result<Core> load_core(const std::string& name) {
-    if (name == "host") return Status(StatusCode::kUnsupported, "--core: host is not measured yet");
-    if (name.find('/') == std::string::npos && !name.ends_with(".json")) {
-        Result<Core> core = find_core(name);
-        if (core.ok()) return core;
-        return Status(core.status().code(),
-                      fmt::format("--core: expected {}, found {}", expected_cores(), internal::quote(name)));
-    }
-    const Result<std::string> text = read_text_file(name);
-    if (!text.ok()) return text.status();
-    Result<Core> core = core_from_json(text.value());
-    if (core.ok()) return core;
-    return Status(core.status().code(), fmt::format("{}: {}", display(name), core.status().message()));
 }
 
 }  // namespace

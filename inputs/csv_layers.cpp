@@ -163,8 +163,8 @@ class CsvReader {
             if (column != name) continue;
             double value = 0;
             const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-            if (error != std::errc() || end != field.data() + field.size() || !in_range(name, value))
-                return wrong_number(name, internal::quote(field));
+            if (error != std::errc() || end != field.data() + field.size() || !is_positive(value))
+                return wrong_number(internal::quote(field));
             *target = value;
             return {};
         }

@@ -71,8 +71,8 @@ Layer layer_at(const json& object, const std::string& pointer) {
     for (const auto& [key, target] : numbers) {
         if (!object.contains(key)) continue;
         const json& value = object[key];
-        if (!value.is_number() || !in_range(key, value.get<double>()))
-            fail_at(pointer + "." + key, wrong_number(key, found(value)));
+        if (!value.is_number() || !is_positive(value.get<double>()))
+            fail_at(pointer + "." + key, wrong_number(found(value)));
         *target = value.get<double>();
     }
     if (object.contains("bias")) layer.bias = bool_at(object["bias"], pointer + ".bias");

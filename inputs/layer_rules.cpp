@@ -10,7 +10,7 @@
 namespace octile {
 namespace {
 
-constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation};
+constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation, Op::kAdd};
 constexpr std::array kActivations = {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSilu};
 
 template <typename T, std::size_t N>
@@ -41,13 +41,12 @@ std::string wrong_activation(std::string_view found) {
     return wrong_word(kActivations, found);
 }
 
-std::string wrong_number(std::string_view field, std::string_view found) {
-    return std::string("expected a finite number ") + (field == "eps" ? "from 0 on" : "above 0") + ", found " +
-           std::string(found);
+std::string wrong_number(std::string_view found) {
+    return "expected a number > 0, found " + std::string(found);
 }
 
-bool in_range(std::string_view field, double value) {
-    return std::isfinite(value) && (field == "eps" ? value >= 0 : value > 0);
+bool is_positive(double value) {
+    return std::isfinite(value) && value > 0;
 }
 
 std::string check_name(std::string_view name) {
@@ -70,12 +69,16 @@ std::optional<FieldError> check_layer(const Layer& layer) {
         if (value < 1 || value > max_of(field)) return FieldError{field, wrong_extent(field, std::to_string(value))};
     }
 
+    if (layer.op == Op::kAdd && layer.inputs.size() != 2) {
+        return FieldError{"inputs",
+                          "expected the two layers that op add sums, found " + std::to_string(layer.inputs.size())};
+    }
     const std::string op(name_of(layer.op));
     for (const auto& [field, value, allowed] : {std::tuple("eps", layer.epsilon, layer.op == Op::kLayerNorm),
                                                 {"output_scale", layer.output_scale, layer.op != Op::kLayerNorm}}) {
         if (!value) continue;
         if (!allowed) return FieldError{field, "expected none for op " + op + ", found one"};
-        if (!in_range(field, *value)) return FieldError{field, wrong_number(field, std::to_string(*value))};
+        if (!is_positive(*value)) return FieldError{field, wrong_number(std::to_string(*value))};
     }
     if (layer.op == Op::kLinear) return std::nullopt;
     if (layer.k != layer.n) {
@@ -83,13 +86,13 @@ std::optional<FieldError> check_layer(const Layer& layer) {
                                    std::to_string(layer.n)};
     }
     const std::string act(name_of(layer.activation));
-    if (layer.op == Op::kLayerNorm && layer.activation != Activation::kNone) {
+    if ((layer.op == Op::kLayerNorm || layer.op == Op::kAdd) && layer.activation != Activation::kNone) {
         return FieldError{"act", "expected none for op " + op + ", found " + act};
     }
     if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
         return FieldError{"act", "expected the function that op " + op + " applies, found " + act};
     }
-    if (layer.op == Op::kActivation && layer.bias) {
+    if ((layer.op == Op::kActivation || layer.op == Op::kAdd) && layer.bias) {
         return FieldError{"bias", "expected none for op " + op + ", found a bias"};
     }
     return std::nullopt;

@@ -42,8 +42,7 @@ class Config {
     std::optional<double> epsilon(const char* key) const {
         if (!has(key)) return std::nullopt;
         const json& value = document_[key];
-        if (!value.is_number() || !in_range("eps", value.get<double>()))
-            fail_at(key, wrong_number("eps", found(value)));
+        if (!value.is_number() || !is_positive(value.get<double>())) fail_at(key, wrong_number(found(value)));
         return value.get<double>();
     }
 

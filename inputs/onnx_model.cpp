@@ -168,7 +168,7 @@ class LayerReader {
         layer.k = layer.n = shape->back();
         layer.bias = norm.bias;
         // Written as a float: the decimal that stands for it, 1e-12 and not 9.99999996004197e-13.
-        if (norm.epsilon && *norm.epsilon >= 0 && *norm.epsilon < 1)
+        if (norm.epsilon && *norm.epsilon > 0 && *norm.epsilon < 1)
             layer.epsilon = std::stod(fmt::format("{}", static_cast<float>(*norm.epsilon)));
         layer.name = name_of(node, norm.scale);
         layer.inputs = input_names(sources_of(norm.input));

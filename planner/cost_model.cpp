@@ -69,43 +69,63 @@ double CostModel::convert_us(std::int64_t m, std::int64_t k) const {
     return started(microseconds(elements * core_.cycles.quantize) * share(m), m);
 }
 
-SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double macs_per_cycle) const {
+LinearWork work_of(const Layer& linear, const LevelTiles& level) {
     const int tile_m = level.tiles_m[select_tile(level.tiles_m, linear.m)];
-    const std::int64_t tiles_m = blocks(linear.m, tile_m), panels_n = blocks(linear.n, level.tile_n);
+    LinearWork work;
+    work.tiles_m = blocks(linear.m, tile_m);
+    work.panels_n = blocks(linear.n, level.tile_n);
     const double k = static_cast<double>(blocks(linear.k, kReductionPadding) * kReductionPadding);
-    const double rows = static_cast<double>(tiles_m * tile_m), columns = static_cast<double>(panels_n * level.tile_n);
-    const double tiles = static_cast<double>(tiles_m) * static_cast<double>(panels_n);
-    const double x = static_cast<double>(linear.m) * static_cast<double>(linear.k);
-    const double y = static_cast<double>(linear.m) * static_cast<double>(linear.n);
+    const double rows = static_cast<double>(work.tiles_m * tile_m);
+    const double columns = static_cast<double>(work.panels_n * level.tile_n);
+    work.input = rows * k;
+    work.macs = rows * columns * k;
+    work.tiles = static_cast<double>(work.tiles_m) * static_cast<double>(work.panels_n);
+    work.outputs = static_cast<double>(linear.m) * static_cast<double>(linear.n);
+    work.widened = level.widen * columns * k * static_cast<double>(work.tiles_m);
+    work.weights = columns * k * level.weight_bytes;
+    return work;
+}
+
+const LevelTiles& level_tiles(Isa isa, Precision precision) {
+    const auto all = all_level_tiles();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const LevelTiles& level) {
+        return level.isa == isa && level.precision == precision;
+    });
+    OCTILE_CHECK_EQ(found != all.end(), true);
+    return *found;
+}
+
+SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double macs_per_cycle) const {
+    const LinearWork work = work_of(linear, level);
+    const double x_bytes = static_cast<double>(linear.m) * static_cast<double>(linear.k) * kFloatBytes;
+    const double y_bytes = work.outputs * kFloatBytes;
     const bool int8 = level.precision == Precision::kInt8;
 
     // Input: every padded row is written, and x is read twice for INT8, once for its largest magnitude.
-    const double input_cycles =
-        std::max(rows * k * (int8 ? core_.cycles.quantize : core_.cycles.pack),
-                 x * kFloatBytes * (int8 ? 2 : 1) * cycles_per_byte(level_of(x * kFloatBytes, true)));
+    const double input_cycles = std::max(work.input * (int8 ? core_.cycles.quantize : core_.cycles.pack),
+                                         x_bytes * (int8 ? 2 : 1) * cycles_per_byte(level_of(x_bytes, true)));
 
     // GEMM. Every tile reads a panel of weights and one of x; all that is in the first cache but where it does not fit.
-    const double macs = rows * columns * k;
-    const double weights = columns * k * level.weight_bytes;                              // one pass over all of them
-    const double tile_weights = static_cast<double>(tiles_m) * weights;                   // as the tiles read them
-    const double tile_rows = static_cast<double>(panels_n) * rows * k * level.lhs_bytes;  // likewise x
-    const double weight_panel = level.tile_n * k * level.weight_bytes, row_panel = tile_m * k * level.lhs_bytes;
-    const double block = row_panel * static_cast<double>(std::min<std::int64_t>(tiles_m, kTilesPerBlock));
-    const std::int64_t passes = blocks(tiles_m, kTilesPerBlock);
+    const double tile_weights = static_cast<double>(work.tiles_m) * work.weights;  // as the tiles read them
+    const double tile_rows = static_cast<double>(work.panels_n) * work.input * level.lhs_bytes;  // likewise x
+    const double weight_panel = work.weights / static_cast<double>(work.panels_n);
+    const double row_panel = work.input * level.lhs_bytes / static_cast<double>(work.tiles_m);
+    const double block = row_panel * static_cast<double>(std::min<std::int64_t>(work.tiles_m, kTilesPerBlock));
+    const double passes = static_cast<double>(blocks(work.tiles_m, kTilesPerBlock));
 
-    const double widen = level.widen * tile_weights / level.weight_bytes * 128 / core_.vector_bits;
-    const double compute = macs / macs_per_cycle + widen / core_.vector_pipes + tiles * core_.cycles.tile;
+    const double widen = work.widened * 128 / core_.vector_bits;
+    const double compute = work.macs / macs_per_cycle + widen / core_.vector_pipes + work.tiles * core_.cycles.tile;
     const double loads = (tile_weights + tile_rows) / (core_.vector_loads * core_.vector_bits / 8);
     // The network's copies of the layer take turns in the caches. What else the network keeps there is not known, so
     // both precisions count the bytes of FP16: INT8 is not credited with a cache that only it would fit.
-    const double kept = columns * k * 2 * static_cast<double>(linear.count);
+    const double kept = work.weights / level.weight_bytes * 2 * static_cast<double>(linear.count);
     const std::size_t home = level_of(kept, true);
     // Bytes that come from each level behind the first cache.
     std::array<double, kMaxCacheLevels + 1> from{};
-    from[home] += static_cast<double>(passes) * weights;
-    from[level_of(weight_panel + row_panel, false)] += tile_weights - static_cast<double>(passes) * weights;
+    from[home] += passes * work.weights;
+    from[level_of(weight_panel + row_panel, false)] += tile_weights - passes * work.weights;
     // A single tile's rows stay: weights that nobody reads again do not displace them.
-    from[level_of(tiles_m > 1 ? weight_panel + block : block, false)] += tile_rows;
+    from[level_of(work.tiles_m > 1 ? weight_panel + block : block, false)] += tile_rows;
 
     // Each level is busy with its own bytes and those from behind it; what takes longest takes all the time.
     double gemm_cycles = std::max(compute, loads), through = 0;
@@ -121,12 +141,12 @@ SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double
     const double per_output = (int8 ? core_.cycles.epilogue_int8 : core_.cycles.epilogue_fp16) +
                               activation_cycles(core_.cycles, linear.activation);
     const double epilogue_cycles =
-        std::max(y * per_output, y * kFloatBytes * cycles_per_byte(level_of(y * kFloatBytes, true)));
+        std::max(work.outputs * per_output, y_bytes * cycles_per_byte(level_of(y_bytes, true)));
 
     SideTime time;
-    time.input_us = started(microseconds(input_cycles) * share(tiles_m), tiles_m);
-    time.gemm_us = started(microseconds(gemm_cycles) * share(panels_n), panels_n);
-    time.epilogue_us = microseconds(epilogue_cycles) * share(panels_n);
+    time.input_us = started(microseconds(input_cycles) * share(work.tiles_m), work.tiles_m);
+    time.gemm_us = started(microseconds(gemm_cycles) * share(work.panels_n), work.panels_n);
+    time.epilogue_us = microseconds(epilogue_cycles) * share(work.panels_n);
     time.isa = level.isa;
     time.bound = bound;
     return time;

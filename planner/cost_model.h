@@ -20,6 +20,23 @@ struct SideTime {
     double total_us() const { return input_us + gemm_us + epilogue_us; }
 };
 
+// What a linear asks of a level's kernels, whatever the core: the quantities that its figures multiply.
+struct LinearWork {
+    std::int64_t tiles_m = 0, panels_n = 0;
+    double input = 0;    // elements of x's panel, padding included
+    double macs = 0;     // multiply-accumulates, padding included
+    double tiles = 0;    // of the output
+    double outputs = 0;  // elements of y
+    double widened =
+        0;  // weights, counted for every tile that widens them, times LevelTiles::widen: 128-bit instructions
+    double weights = 0;  // bytes of their panel
+};
+
+LinearWork work_of(const Layer& linear, const LevelTiles& level);
+
+// The tiles of one level and precision. Precondition: the level has kernels of that precision.
+const LevelTiles& level_tiles(Isa isa, Precision precision);
+
 class CostModel {
   public:
     // Keeps a reference to the core.

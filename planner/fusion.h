@@ -22,7 +22,8 @@ struct FusedRow {
 
 // A linear absorbs an activation layer when the activation reads nothing else, nothing else reads the linear, shapes
 // and counts agree, and the linear has no activation yet. The result keeps the linear's name and place and has the
-// activation's output scale; whoever read the activation now reads it. Precondition: edges == resolve_inputs(layers).
+// activation's output scale; whoever read the activation now reads it. Likewise it absorbs an add of its output (after
+// its activation) and of a layer further up, which becomes its residual. Precondition: edges == resolve_inputs(layers).
 std::vector<FusedRow> fuse(const std::vector<Layer>& layers, const Edges& edges);
 
 }  // namespace octile

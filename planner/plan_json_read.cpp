@@ -83,7 +83,7 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
     PlannedLayer planned;
     Layer& layer = planned.layer;
     layer.name = reader.string("name");
-    layer.op = reader.name("op", parse_op, "one of \"linear\", \"layernorm\", \"activation\"");
+    layer.op = reader.name("op", parse_op, "one of \"linear\", \"layernorm\", \"activation\", \"add\"");
     layer.m = reader.integer("m", 1, kMaxExtent);
     layer.k = reader.integer("k", 1, kMaxExtent);
     layer.n = reader.integer("n", 1, kMaxExtent);
@@ -93,6 +93,7 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
     if (reader.has("eps")) layer.epsilon = reader.number("eps", 0, true);
     if (reader.has("output_scale")) layer.output_scale = reader.number("output_scale", 0);
     layer.inputs = reader.strings("inputs");
+    if (reader.has("residual")) layer.residual = reader.string("residual");
     planned.precision = reader.name("precision", parse_precision, "\"int8\" or \"fp16\"");
     planned.reason = reader.name("reason", parse_reason, "a reason code such as \"RATIO_GE_MIN\"");
     planned.ratio = reader.number_or_null("ratio");

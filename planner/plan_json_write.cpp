@@ -78,6 +78,7 @@ class JsonWriter {
         if (layer.epsilon) fmt::format_to(out(), "\"eps\": {}, ", *layer.epsilon);
         if (layer.output_scale) fmt::format_to(out(), "\"output_scale\": {}, ", *layer.output_scale);
         fmt::format_to(out(), "\"inputs\": {}, ", list(layer.inputs));
+        if (!layer.residual.empty()) fmt::format_to(out(), "\"residual\": {}, ", quoted(layer.residual));
         fmt::format_to(
             out(),
             "\"precision\": \"{}\", \"reason\": \"{}\", \"ratio\": {}, \"margin\": {}, \"quantize_input\": {}, "

@@ -14,11 +14,14 @@ std::string fused_form(const PlannedLayer& planned) {
             return fmt::format("FusedLayerNorm({})", layer.n);
         case Op::kActivation:
             return fmt::format("Activation({}, act={})", layer.n, name_of(layer.activation));
+        case Op::kAdd:
+            return fmt::format("Add({})", layer.n);
         case Op::kLinear:
             break;
     }
-    if (layer.activation == Activation::kNone) return fmt::format("FusedLinear({}→{})", layer.k, layer.n);
-    return fmt::format("FusedLinearAct({}→{}, act={})", layer.k, layer.n, name_of(layer.activation));
+    const std::string_view residual = layer.residual.empty() ? "" : ", residual";
+    if (layer.activation == Activation::kNone) return fmt::format("FusedLinear({}→{}{})", layer.k, layer.n, residual);
+    return fmt::format("FusedLinearAct({}→{}, act={}{})", layer.k, layer.n, name_of(layer.activation), residual);
 }
 
 std::string to_text(const PlanSummary& summary) {
@@ -56,6 +59,7 @@ std::string to_text(const Plan& plan) {
         }
         if (planned.error) fmt::format_to(out, " sqnr={:.1f}dB", planned.error->sqnr_db);
         if (!layer.inputs.empty()) fmt::format_to(out, " inputs={}", fmt::join(layer.inputs, ","));
+        if (!layer.residual.empty()) fmt::format_to(out, " residual={}", layer.residual);
         if (planned.replaces.size() > 1) fmt::format_to(out, " replaces={}", fmt::join(planned.replaces, ","));
         if (planned.kernel) fmt::format_to(out, " kernel={}", *planned.kernel);
         text += '\n';

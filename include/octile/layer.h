@@ -15,9 +15,10 @@ enum class Op {
     kLinear,      // y[m, n] = act(x[m, k] * w[n, k]^T + bias[n])
     kLayerNorm,   // over n features of each of m rows; k == n
     kActivation,  // element by element on [m, n]; k == n
+    kAdd,         // the sum of its two inputs, [m, n] each; k == n
 };
 
-std::string_view name_of(Op op);  // "linear" "layernorm" "activation"
+std::string_view name_of(Op op);  // "linear" "layernorm" "activation" "add"
 std::optional<Op> parse_op(std::string_view name);
 
 // Largest m, k or n that a layer may have: what int32 accumulation allows for k (127 * 127 * k < 2^31), and 2^31 - 1
@@ -42,12 +43,14 @@ struct Layer {
     Activation activation = Activation::kNone;
     bool bias = false;
     std::optional<double> epsilon = {};  // of a layernorm, where the list says it
-    // Scale of this linear's output in INT8, where a calibration has fixed it: INT8 linears behind it may then read
+    // Scale of this layer's output in INT8, where a calibration has fixed it: INT8 linears behind it may then read
     // INT8.
     std::optional<double> output_scale = {};
     // Names of the layers whose output this one reads; empty: the layer before it in the list (the first reads the
     // network's input).
     std::vector<std::string> inputs = {};
+    // Name of the layer above whose output, [m, n], is added to this linear's, after its activation; empty: none.
+    std::string residual = {};
     // Of a layer list, not of a plan, where the reason says it.
     WeightForm weights = WeightForm::kFloat;
 

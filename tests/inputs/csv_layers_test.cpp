@@ -126,7 +126,7 @@ TEST_CASE("csv: bad lists") {
         {head + "fc,,2,3,,,,,\n", {":3: m: ", "found \"\""}},
         {head + "fc,nan,2,3,,,,,\n", {":3: m: ", "found \"nan\""}},
         // words
-        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm or activation", "found \"conv\""}},
+        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm, activation or add", "found \"conv\""}},
         {head + "fc,1,2,3,1,Linear,,,\n", {":3: op: ", "found \"Linear\""}},
         {head + "fc,1,2,3,1,,swish,,\n", {":3: act: ", "none, relu, gelu or silu", "found \"swish\""}},
         {head + "fc,1,2,3,1,,,yes,\n", {":3: bias: ", "0, 1, true or false", "found \"yes\""}},
@@ -175,11 +175,11 @@ TEST_CASE("csv: epsilon and scale") {
     CHECK(model.layers[1].output_scale == 0.25);
     CHECK_FALSE((model.layers[2].epsilon || model.layers[2].output_scale));
     for (const auto& [row, words] : std::vector<std::pair<std::string, std::vector<std::string>>>{
-             {"a,1,2,2,layernorm,-1,", {":2: eps: expected a finite number from 0 on, found \"-1\""}},
+             {"a,1,2,2,layernorm,-1,", {":2: eps: expected a number > 0, found \"-1\""}},
              {"a,1,2,2,layernorm,nan,", {":2: eps: "}},
              {"a,1,2,2,linear,1e-5,", {":2: eps: expected none for op linear"}},
              {"a,1,2,2,layernorm,,1", {":2: output_scale: expected none for op layernorm"}},
-             {"a,1,2,2,linear,,0", {":2: output_scale: expected a finite number above 0"}},
+             {"a,1,2,2,linear,,0", {":2: output_scale: expected a number > 0"}},
              {"a,1,2,2,linear,,1e999", {":2: output_scale: "}},
              {"a,1,2,2,linear,,x", {":2: output_scale: ", "\"x\""}}}) {
         INFO(row);

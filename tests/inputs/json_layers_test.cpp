@@ -51,9 +51,9 @@ TEST_CASE("json: all keys") {
 
 TEST_CASE("json: epsilon and scale") {
     const Model model = parse_ok(layers(R"({"name":"a","m":1,"k":1,"n":1,"output_scale":0.5},
-        {"name":"b","op":"layernorm","m":1,"k":1,"n":1,"eps":0})"));
+        {"name":"b","op":"layernorm","m":1,"k":1,"n":1,"eps":0.5})"));
     CHECK(model.layers[0].output_scale == 0.5);
-    CHECK(model.layers[1].epsilon == 0.0);
+    CHECK(model.layers[1].epsilon == 0.5);
 }
 
 TEST_CASE("json: the model's name defaults to the file's") {
@@ -110,7 +110,11 @@ TEST_CASE("json: what is JSON but no layer list") {
         {layers(R"({"name":"a","m":1e400,"k":1,"n":1})"), {"expected JSON"}},
         {with(R"("count":0)"), {"layers[0].count: ", "found 0"}},
         // words, names, edges
-        {with(R"("op":"conv")"), {"layers[0].op: ", "linear, layernorm or activation", "found \"conv\""}},
+        {with(R"("op":"layernorm","eps":0)"), {"layers[0].eps: expected a number > 0, found 0"}},
+        {with(R"("op":"linear","eps":1e-5)"), {"layers[0].eps: expected none for op linear"}},
+        {with(R"("output_scale":"1")"), {"layers[0].output_scale: expected a number > 0, found \"1\""}},
+        {with(R"("op":"add")"), {"layers[0].inputs: expected the two layers that op add sums, found 0"}},
+        {with(R"("op":"conv")"), {"layers[0].op: ", "linear, layernorm, activation or add", "found \"conv\""}},
         {with(R"("op":1)"), {"layers[0].op: ", "a string"}},
         {with(R"("act":"swish")"), {"layers[0].act: ", "none, relu, gelu or silu", "found \"swish\""}},
         {with(R"("bias":"yes")"), {"layers[0].bias: ", "true or false", "found \"yes\""}},
@@ -123,9 +127,6 @@ TEST_CASE("json: what is JSON but no layer list") {
         {with(R"("inputs":["zzz"])"), {"layers[0].inputs: ", "earlier layer", "\"zzz\""}},
         {layers(good + R"({"name":"a","m":1,"k":1,"n":1})"), {"layers[1].name: ", "once", "\"a\""}},
         {layers(R"({"name":"a","op":"layernorm","m":1,"k":2,"n":3})"), {"layers[0].n: ", "equal to k (2)"}},
-        {with(R"("eps":1e-5)"), {"layers[0].eps: ", "none for op linear"}},
-        {with(R"("output_scale":0)"), {"layers[0].output_scale: expected a finite number above 0, found 0"}},
-        {with(R"("output_scale":"1")"), {"layers[0].output_scale: ", "\"1\""}},
         {with(R"("op":"activation")"), {"layers[0].act: ", "found none"}},
     };
     for (const Case& bad : cases) {

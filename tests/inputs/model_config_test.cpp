@@ -153,8 +153,8 @@ TEST_CASE("config: what is wrong is named by key") {
              {"\"mlp_bias\":false", "\"mlp_bias\":0", {"mlp_bias: expected true or false, found 0"}},
              {"\"silu\"", "[]", {"hidden_act: expected a string, found an array"}},
              {"32", "2147483647", {"num_attention_heads: "}},
-             {"64,", "64,\"rms_norm_eps\":-1,", {"rms_norm_eps: expected a finite number from 0 on, found -1"}},
-             {"64,", "64,\"rms_norm_eps\":\"x\",", {"rms_norm_eps: expected a finite number", "found \"x\""}},
+             {"64,", "64,\"rms_norm_eps\":-1,", {"rms_norm_eps: expected a number > 0, found -1"}},
+             {"64,", "64,\"rms_norm_eps\":\"x\",", {"rms_norm_eps: expected a number > 0", "found \"x\""}},
              {"}", "", {"config.json:3:", "expected JSON"}},
          }) {
         std::string text = kLlama;
