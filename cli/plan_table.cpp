@@ -92,6 +92,8 @@ std::string note(const PlannedLayer& planned, const PanelReaders& readers) {
             parts.push_back(fmt::format("input INT8 from {}", planned.panel_from));
             break;
     }
+    if (!planned.gate.empty()) parts.push_back(fmt::format("times {}", planned.gate));
+    if (!planned.layer.residual.empty()) parts.push_back(fmt::format("plus {}", planned.layer.residual));
     if (const auto found = readers.find(planned.layer.name); found != readers.end()) {
         const bool norm = planned.layer.op == Op::kLayerNorm;
         parts.push_back(fmt::format("{}quantizes for {}", norm ? "" : "also ", fmt::join(found->second, ", ")));

@@ -87,6 +87,7 @@ class Differences {
         }
         field(name, "replaces", before.replaces, after.replaces);
         field(name, "kernel", before.kernel, after.kernel);
+        field(name, "gate", before.gate, after.gate);
         side(name, "int8", before.cost.int8, after.cost.int8);
         side(name, "fp16", before.cost.fp16, after.cost.fp16);
         field(name, "cost_source", before.cost.source, after.cost.source);

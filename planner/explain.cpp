@@ -252,6 +252,8 @@ std::string to_text(const Explanation& explanation, const Plan& plan) {
     std::string text = fmt::format("{}: {}, M = {}{}\n", layer.name, fused_form(planned), layer.m,
                                    layer.count > 1 ? fmt::format(", {} times", layer.count) : "");
     if (planned.replaces.size() > 1) text += fmt::format("It replaces {}.\n", fmt::join(planned.replaces, ", "));
+    if (!layer.residual.empty()) text += fmt::format("It adds the output of {} to its own.\n", layer.residual);
+    if (!planned.gate.empty()) text += fmt::format("It multiplies its output by that of {}.\n", planned.gate);
     text += fmt::format("{} by policy {}, {}: {}.\n", upper(planned.precision), name_of(plan.policy),
                         name_of(planned.reason), in_words(planned.reason));
     if (planned.ratio) {

@@ -105,6 +105,7 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
     planned.panel =
         reader.name("panel", parse_input_panel, "one of \"none\", \"own\", \"shared\", \"norm\", \"chain\"");
     planned.panel_from = reader.string_or_null("panel_from").value_or("");
+    if (reader.has("gate")) planned.gate = reader.string("gate");
     if (const json* cost = reader.member("cost")) planned.cost = read_cost(*cost, reader.path_to("cost"), status);
     planned.cost.source =
         reader.name("cost_source", parse_cost_source, "one of \"ratio\", \"model\", \"measured\", \"mixed\"");

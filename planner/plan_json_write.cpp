@@ -88,6 +88,7 @@ class JsonWriter {
             planned.kernel ? quoted(*planned.kernel) : "null");
         fmt::format_to(out(), "\"panel\": \"{}\", \"panel_from\": {}, ", name_of(planned.panel),
                        planned.panel_from.empty() ? "null" : quoted(planned.panel_from));
+        if (!planned.gate.empty()) fmt::format_to(out(), "\"gate\": {}, ", quoted(planned.gate));
         fmt::format_to(out(), "\"cost\": {{\"int8_us\": {}, \"fp16_us\": {}", number(planned.cost.int8_us()),
                        number(planned.cost.fp16_us()));
         if (planned.cost.int8) side("int8", "quantize_us", *planned.cost.int8);

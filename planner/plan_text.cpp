@@ -51,6 +51,7 @@ std::string to_text(const Plan& plan) {
         if (planned.ratio) fmt::format_to(out, " ratio={:.6g}", *planned.ratio);
         if (layer.bias) text += " bias";
         if (planned.quantize_input) text += " quantize_input";
+        if (!planned.gate.empty()) fmt::format_to(out, " gate={}", planned.gate);
         if (!planned.panel_from.empty()) {
             fmt::format_to(out, " panel={}:{}", name_of(planned.panel), planned.panel_from);
         }

@@ -78,6 +78,28 @@ void assign_panels(const PanelGroup& group, std::vector<PlannedLayer>& layers) {
     }
 }
 
+// Two linears of the same input and width, one with an activation, that a third reads and nobody else: their product is
+// what it reads, so that the one without an activation can multiply by the other's output before it stores its own.
+void assign_gates(const Network& network, std::vector<PlannedLayer>& layers) {
+    std::vector<std::size_t> readers(layers.size());
+    for (const FusedRow& row : network.rows) {
+        for (const std::size_t source : row.sources)
+            ++readers[source];
+    }
+    for (const FusedRow& row : network.rows) {
+        if (row.layer.op != Op::kLinear || row.sources.size() != 2) continue;
+        const auto [first, second] = std::minmax(row.sources[0], row.sources[1]);
+        if (network.group_of[first] == network.groups.size() || network.group_of[first] != network.group_of[second])
+            continue;
+        const Layer &a = layers[first].layer, &b = layers[second].layer;
+        const bool one_activation = (a.activation == Activation::kNone) != (b.activation == Activation::kNone);
+        if (!one_activation || a.n != b.n || a.n != row.layer.k || readers[first] != 1 || readers[second] != 1)
+            continue;
+        // The gate has to be there when the other stores.
+        if (a.activation != Activation::kNone) layers[second].gate = a.name;
+    }
+}
+
 void add_costs(const Network& network, const PlanOptions& options, std::span<const Choice> choices, Plan& plan) {
     const CostModel model(*options.core, options.threads);
     std::vector<Choice> group_choices;
@@ -128,6 +150,7 @@ Result<Plan> make_plan(const Model& model, const PlanOptions& options, std::vect
         plan.layers.push_back(plan_layer(std::move(rows[row]), choices[row], options));
     for (const PanelGroup& group : network->groups)
         assign_panels(group, plan.layers);
+    assign_gates(network.value(), plan.layers);
     if (options.core) add_costs(network.value(), options, choices, plan);
     if (notes != nullptr) *notes = overrides->unused();
     return plan;

@@ -129,6 +129,9 @@ struct PlannedLayer {
     std::optional<std::string> kernel;  // absent: chosen at run time, for the CPU at hand
     InputPanel panel = InputPanel::kNone;
     std::string panel_from;  // the layer that writes the panel: with kShared, kNorm and kChain
+    // The linear of the same input whose output, behind its activation, this one's is multiplied by: the gate of an up
+    // projection. Empty: none.
+    std::string gate;
     Cost cost;
     std::optional<LayerError> error;  // as the caller supplied it
 

@@ -137,6 +137,37 @@ class Options(PlanTest):
         self.assertIn("gelu", plan["layers"][0]["fused"])
 
 
+class Graph(PlanTest):
+    """Lists with edges, scales and sums, as JSON can say them."""
+
+    LAYERS = [{"name": "ln", "op": "layernorm", "m": 64, "k": 512, "n": 512, "eps": 1e-12},
+              {"name": "mlp.gate_proj", "m": 64, "k": 512, "n": 2048, "act": "silu"},
+              {"name": "mlp.up_proj", "m": 64, "k": 512, "n": 2048, "output_scale": 0.05},
+              {"name": "mlp.down_proj", "m": 64, "k": 2048, "n": 512, "inputs": ["mlp.gate_proj", "mlp.up_proj"]},
+              {"name": "sum", "op": "add", "m": 64, "k": 512, "n": 512, "inputs": ["ln", "mlp.down_proj"]},
+              {"name": "a", "m": 64, "k": 512, "n": 512, "output_scale": 0.05},
+              {"name": "b", "m": 64, "k": 512, "n": 512}]
+
+    def test_what_is_fused_with_what(self):
+        file = self.write("net.json", json.dumps({"layers": self.LAYERS}))
+        plan = self.json("plan", file, "--policy", "cost", "--core", "neoverse-v1")
+        layers = {layer["name"]: layer for layer in plan["layers"]}
+        self.assertEqual(list(layers), ["ln", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "a", "b"])
+        self.assertEqual(layers["ln"]["fused"], "FusedLayerNorm(512, eps=1e-12)")
+        self.assertEqual(layers["mlp.gate_proj"]["fused"], "FusedLinearAct(512→2048, act=silu)")
+        self.assertEqual((layers["mlp.up_proj"]["panel"], layers["mlp.up_proj"]["panel_from"]), ("norm", "ln"))
+        self.assertEqual(layers["mlp.up_proj"]["gate"], "mlp.gate_proj")
+        self.assertEqual((layers["mlp.down_proj"]["residual"], layers["mlp.down_proj"]["replaces"]), ("ln", ["mlp.down_proj", "sum"]))
+        self.assertEqual((layers["b"]["panel"], layers["b"]["panel_from"]), ("chain", "a"))
+        self.assertGreater(layers["a"]["cost"]["fp16"]["conversion_us"], 0)
+        table = self.succeed("plan", file, "--policy", "cost", "--core", "neoverse-v1")
+        for words in ("times mlp.gate_proj", "plus ln", "replaces mlp.down_proj + sum", "input INT8 from a", "quantizes for"):
+            self.assertIn(words, table)
+        stored = self.write("plan.json", json.dumps(plan))
+        answer = self.octile("plan", file, "--policy", "cost", "--core", "neoverse-v1", "--compare", stored, "--fail-on-change")
+        self.assertEqual(answer.code, 0, answer.err)
+
+
 class Formats(PlanTest):
     def test_all_say_the_same(self):
         for file in (self.model("minilm-l6"), self.model("whisper-tiny")):

@@ -89,6 +89,9 @@ TEST_CASE("Every field counts", "[compare]") {
     CHECK(lines_after([](Plan& p) { p.frontier.resize(2); }) == Lines{"plan: frontier: 0 points -> 2 points"});
     CHECK(lines_after([](Plan& p) { p.layers[0].panel = InputPanel::kNorm; }) == Lines{"a: panel: own -> norm"});
     CHECK(lines_after([](Plan& p) { p.layers[0].panel_from = "x"; }) == Lines{"a: panel_from: (none) -> x"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].gate = p.layers[1].layer.name; }) == Lines{"a: gate: (none) -> b"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].layer.residual = p.layers[1].layer.name; }) ==
+          Lines{"a: residual: (none) -> b"});
     CHECK(lines_after([](Plan& p) { p.layers[0].layer.epsilon = 0.5; }) == Lines{"a: eps: null -> 0.5"});
     CHECK(lines_after([](Plan& p) { p.layers[0].layer.output_scale = 2; }) == Lines{"a: output_scale: null -> 2"});
     CHECK(lines_after([](Plan& p) { p.layers[0].error = LayerError{.sqnr_db = 30, .cosine = 1}; }) ==

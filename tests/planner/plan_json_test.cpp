@@ -60,6 +60,8 @@ TEST_CASE("Plans round-trip through JSON", "[plan_json]") {
     CHECK(plan_from_json(to_json(plan)).value() == plan);
     plan.layers[1].kernel = "gemm_s8";
     plan.layers[0].layer.epsilon = 1e-12;
+    plan.layers[1].gate = "the gate";
+    plan.layers[2].layer.residual = "ln";
     plan.layers[1].layer.output_scale = 0.037;
     plan.layers[1].cost.int8 = SideCost{.input_us = 1, .gemm_us = 12.125, .isa = Isa::kI8mm, .measured = true};
     plan.layers[2].cost.fp16 = SideCost{.epilogue_us = 0.001, .conversion_us = 7, .bound = Bound::kMemory};
