@@ -311,10 +311,10 @@ std::string frontier_chart(const Plan& plan) {
     for (const FrontierPoint& point : points) {
         fmt::format_to(
             out,
-            "<circle class=\"int8\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{} linears in INT8: {} saved, SQNR "
+            "<circle class=\"int8\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{} linear{} in INT8: {} saved, SQNR "
             "{:.1f} dB</title></circle>",
-            frame.x(point.saved_us), frame.y(point.sqnr_db), point.int8_layers, time_text(point.saved_us),
-            point.sqnr_db);
+            frame.x(point.saved_us), frame.y(point.sqnr_db), point.int8_layers, point.int8_layers == 1 ? "" : "s",
+            time_text(point.saved_us), point.sqnr_db);
     }
     return svg + "</svg>";
 }

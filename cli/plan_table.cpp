@@ -196,7 +196,8 @@ Table policies_table(std::span<const Plan> plans) {
             }
             agree = agree && planned.precision == first.precision;
             std::string verdict = fmt::format("{} {}", name_of(planned.precision), name_of(planned.reason));
-            if (planned.error) verdict += fmt::format(" ({:.1f} dB)", planned.error->sqnr_db);
+            if (planned.error && plan.policy == Policy::kAccuracy)
+                verdict += fmt::format(" ({:.1f} dB)", planned.error->sqnr_db);
             cells.push_back({std::move(verdict), colour_of(planned)});
         }
         cells.push_back({first.layer.op != Op::kLinear ? "-" : agree ? "yes" : "no"});
