@@ -24,7 +24,7 @@ test: setup  ## Tests on this machine, then those of the aarch64 cross build und
 	$(CMAKE) --workflow --preset aarch64
 
 .PHONY: test-all
-test-all: test  ## The same, the exhaustive kernel tests, and all with address and undefined-behaviour sanitizers
+test-all: test  ## The same, the exhaustive tests (kernels; the cost model against this machine), and all with address and undefined-behaviour sanitizers
 	$(CMAKE) --preset host -DOCTILE_EXHAUSTIVE_TESTS=ON
 	.venv/bin/ctest --preset host -L exhaustive
 	$(CMAKE) --workflow --preset sanitize

@@ -1,6 +1,7 @@
 #include "octile/types.h"
 
 #include "base/names.h"
+#include "octile/cpu.h"
 #include "octile/layer.h"
 
 namespace octile {
@@ -11,11 +12,14 @@ constexpr std::array<std::size_t, 4> kDataTypeSizes = {4, 2, 2, 1};
 constexpr std::array<std::string_view, 8> kActivations = {"none", "relu",      "relu6",      "hardswish",
                                                           "gelu", "gelu_tanh", "quick_gelu", "silu"};
 constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
-constexpr std::array<std::string_view, 3> kOps = {"linear", "layernorm", "activation"};
+constexpr std::array<std::string_view, 4> kOps = {"linear", "layernorm", "activation", "add"};
+constexpr std::array<std::string_view, kIsaCount> kIsas = {"avx2", "avxvnni", "avx512vnni", "neon",
+                                                           "fp16", "dotprod", "i8mm",       "sve256"};
 static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);
 static_assert(kActivations.size() == static_cast<std::size_t>(Activation::kSilu) + 1);
 static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kFp16) + 1);
-static_assert(kOps.size() == static_cast<std::size_t>(Op::kActivation) + 1);
+static_assert(kOps.size() == static_cast<std::size_t>(Op::kAdd) + 1);
+static_assert(kIsas.size() == static_cast<std::size_t>(Isa::kSve256) + 1);
 
 }  // namespace
 
@@ -31,6 +35,9 @@ std::string_view name_of(Precision precision) {
 std::string_view name_of(Op op) {
     return internal::enum_name(kOps, op);
 }
+std::string_view name_of(Isa isa) {
+    return internal::enum_name(kIsas, isa);
+}
 
 std::optional<DataType> parse_data_type(std::string_view name) {
     return internal::enum_from_name<DataType>(kDataTypes, name);
@@ -43,6 +50,9 @@ std::optional<Precision> parse_precision(std::string_view name) {
 }
 std::optional<Op> parse_op(std::string_view name) {
     return internal::enum_from_name<Op>(kOps, name);
+}
+std::optional<Isa> parse_isa(std::string_view name) {
+    return internal::enum_from_name<Isa>(kIsas, name);
 }
 
 std::size_t size_of(DataType type) {

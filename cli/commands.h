@@ -14,6 +14,7 @@ enum ExitCode : int {
     kExitNotVerified = 4,  // run --verify
 };
 
+void add_core_command(CLI::App& app, int& exit_code);
 void add_info_command(CLI::App& app, int& exit_code);
 void add_plan_command(CLI::App& app, int& exit_code);
 void add_run_command(CLI::App& app, int& exit_code);

@@ -1,69 +1,24 @@
 #include "cli/layer_run.h"
 
 #include <fmt/format.h>
-#include <fp16.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <new>
-#include <random>
 #include <span>
 #include <vector>
 
+#include "calibration/synthetic.h"
 #include "cli/verify.h"
+#include "inputs/tensor_values.h"
 #include "octile/linear.h"
 #include "planner/kernel_info.h"
 #include "runtime/kernel_table.h"
 
 namespace octile::cli {
 namespace {
-
-// FNV-1a: the same seed for the same name on every machine, which std::hash does not promise.
-std::uint64_t seed_of(std::string_view name) {
-    std::uint64_t hash = 0xcbf29ce484222325u;
-    for (char c : name)
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-    return hash;
-}
-
-// Roughly normal with unit deviation: the sum of four uniform bytes, so that it does not depend on a library's
-// distribution.
-std::vector<float> normal_values(std::size_t count, std::uint64_t seed, float deviation) {
-    constexpr float kByteDeviation = 147.8f;  // of the sum of four: sqrt(4 * (256^2 - 1) / 12)
-    std::mt19937 generator(static_cast<std::mt19937::result_type>(seed ^ (seed >> 32)));
-    std::vector<float> values(count);
-    for (float& value : values) {
-        const std::uint32_t bits = static_cast<std::uint32_t>(generator());
-        const int sum =
-            static_cast<int>((bits & 255u) + ((bits >> 8) & 255u) + ((bits >> 16) & 255u) + (bits >> 24)) - 510;
-        value = deviation * static_cast<float>(sum) / kByteDeviation;
-    }
-    return values;
-}
-
-float to_f32(std::uint16_t bits, DataType type) {
-    return type == DataType::kF16 ? fp16_ieee_to_fp32_value(bits)
-                                  : std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-std::vector<float> to_f32(const TensorInfo& tensor) {
-    const DataType type = *tensor.type;
-    std::vector<float> values(tensor.data.size() / size_of(type));
-    if (type == DataType::kF32) {
-        std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
-        return values;
-    }
-    for (std::size_t i = 0; i < values.size(); i++) {
-        std::uint16_t bits;
-        std::memcpy(&bits, tensor.data.data() + i * sizeof(bits), sizeof(bits));
-        values[i] = to_f32(bits, type);
-    }
-    return values;
-}
 
 // A layer's parameters: as they came, for the kernels, and as f32, for the check.
 struct Parameters {
@@ -79,11 +34,12 @@ struct Parameters {
 Parameters parameters_of(const Layer& layer, const LayerTensors& tensors) {
     Parameters parameters;
     if (tensors.weight) {
-        parameters.type = *tensors.weight->type;
-        parameters.weights = to_f32(*tensors.weight);
+        // int8 weights are packed from the floats that they stand for.
+        parameters.type = tensors.scale ? DataType::kF32 : *tensors.weight->type;
+        parameters.weights = weights_of(*tensors.weight, tensors.scale);
         if (parameters.type != DataType::kF32)
             parameters.original.assign(tensors.weight->data.begin(), tensors.weight->data.end());
-        if (tensors.bias) parameters.bias = to_f32(*tensors.bias);
+        if (tensors.bias) parameters.bias = values_of(*tensors.bias);
         return parameters;
     }
     const std::uint64_t seed = seed_of(layer.name);

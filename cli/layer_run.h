@@ -17,6 +17,7 @@ namespace octile::cli {
 struct LayerTensors {
     const TensorInfo* weight = nullptr;
     const TensorInfo* bias = nullptr;
+    const TensorInfo* scale = nullptr;  // of int8 weights
 };
 
 struct LayerRun {

@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
     int exit_code = kExitOk;
     add_info_command(app, exit_code);
     add_plan_command(app, exit_code);
+    add_core_command(app, exit_code);
     add_run_command(app, exit_code);
 
     try {

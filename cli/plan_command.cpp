@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/plan_options.h"
@@ -12,6 +13,7 @@
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
 #include "inputs/text_file.h"
+#include "planner/explain.h"
 #include "planner/plan_json.h"
 
 namespace octile::cli {
@@ -20,7 +22,9 @@ namespace {
 struct Arguments {
     std::vector<std::string> files;
     PlanArguments plan;
+    AccuracyArguments accuracy;
     std::string format = "table";
+    std::string explain;
     std::string compare;
     bool fail_on_change = false;
     std::string output;
@@ -49,9 +53,83 @@ bool report_changes(const std::vector<Plan>& before, const std::vector<Plan>& af
     return changes > 0;
 }
 
+// A network as it was read, and, with policy `accuracy`, what that found out about it.
+struct Network {
+    Model model;
+    std::vector<PlanOptions> options;
+    std::optional<AccuracyStudy> study;
+};
+
+// Adds what policy `accuracy` needs to those options that are of it.
+Status add_study(const std::filesystem::path& file, const ReadOptions& read, const AccuracySettings& settings,
+                 Network& network) {
+    const auto accuracy = std::find_if(network.options.begin(), network.options.end(),
+                                       [](const PlanOptions& options) { return options.policy == Policy::kAccuracy; });
+    if (accuracy == network.options.end()) return {};
+    Result<std::optional<Checkpoint>> weights = open_weights(file, read);
+    if (!weights.ok()) return weights.status();
+    if (!weights.value()) {
+        return {StatusCode::kInvalidArgument,
+                fmt::format("--policy accuracy: expected weights (safetensors), found {}", display(file))};
+    }
+    const Checkpoint& checkpoint = *weights.value();
+    const Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, read.skip);
+    if (!tensors.ok()) return tensors.status();
+    Result<AccuracyStudy> study = study_accuracy(checkpoint, tensors.value(), *accuracy, settings);
+    if (!study.ok()) return study.status();
+    accuracy->errors = study->errors;
+    network.study = std::move(study).value();
+    return {};
+}
+
+Result<Network> load(const std::string& file, const Arguments& arguments, const std::vector<PlanOptions>& options,
+                     const AccuracySettings& settings) {
+    const ReadOptions read = {
+        .tokens = arguments.plan.tokens, .skip = {}, .format = parse_input_format(arguments.plan.from)};
+    Result<Model> model = read_model(file, read);
+    if (!model.ok()) return model.status();
+    Network network{.model = std::move(model).value(), .options = options, .study = {}};
+    if (Status status = add_study(file, read, settings, network); !status.ok()) return status;
+    return network;
+}
+
+// Why one layer of one network is what it is, in words.
+int run_explain(const Arguments& arguments, const Model& model, const std::vector<PlanOptions>& options) {
+    std::string text;
+    for (const PlanOptions& policy : options) {
+        const Result<Plan> plan = make_plan(model, policy);
+        if (!plan.ok())
+            return fail(kExitError, fmt::format("{}: {}", display(arguments.files[0]), plan.status().message()));
+        const Result<Explanation> explanation = explain(model, policy, arguments.explain);
+        if (!explanation.ok()) return fail(kExitUsage, "--" + explanation.status().message());
+        if (!text.empty()) text += "\n";
+        text += to_text(explanation.value(), plan.value());
+    }
+    const Status written = write_stdout(text);
+    return written.ok() ? kExitOk : fail(kExitError, written.message());
+}
+
+// Policy `accuracy` joins the others of --policy all where every file has weights to measure.
+void add_accuracy(const Arguments& arguments, std::vector<PlanOptions>& options) {
+    if (arguments.plan.policy != kAllPolicies) return;
+    const ReadOptions read = {.tokens = {}, .skip = {}, .format = parse_input_format(arguments.plan.from)};
+    const bool weights = std::all_of(arguments.files.begin(), arguments.files.end(),
+                                     [&](const std::string& file) { return is_weights(file, read); });
+    if (!weights) return;
+    options.push_back(options.front());
+    options.back().policy = Policy::kAccuracy;
+}
+
 int run_plan(const Arguments& arguments) {
-    const Result<PlanOptions> options = parse_plan_options(arguments.plan);
-    if (!options.ok()) return fail(kExitUsage, options.status().message());
+    Result<std::vector<PlanOptions>> options = parse_plan_options(arguments.plan);
+    if (!options.ok()) {
+        const bool usage = options.status().code() == StatusCode::kInvalidArgument;
+        return fail(usage ? kExitUsage : kExitError, options.status().message());
+    }
+    add_accuracy(arguments, options.value());
+    if (!arguments.explain.empty() && arguments.files.size() != 1) {
+        return fail(kExitUsage, fmt::format("--explain: expected one FILE, found {}", arguments.files.size()));
+    }
 
     std::vector<Plan> before;
     if (!arguments.compare.empty()) {
@@ -63,23 +141,40 @@ int run_plan(const Arguments& arguments) {
         before = std::move(plans).value();
     }
 
+    const Result<AccuracySettings> settings = parse_accuracy_options(arguments.accuracy);
+    if (!settings.ok()) {
+        const bool usage = settings.status().code() == StatusCode::kInvalidArgument;
+        return fail(usage ? kExitUsage : kExitError, settings.status().message());
+    }
+
     // Everything is planned before anything is printed: on an error, no half of an answer is on stdout.
     std::vector<Plan> plans;
     std::vector<std::vector<std::string>> notes;
+    std::string studies;
     for (const std::string& file : arguments.files) {
-        const Result<Model> model = read_model(file, {.tokens = arguments.plan.tokens, .skip = {}});
-        if (!model.ok()) {
-            const bool usage = model.status().code() == StatusCode::kInvalidArgument;
-            return fail(usage ? kExitUsage : kExitError, model.status().message());
+        const Result<Network> network = load(file, arguments, options.value(), settings.value());
+        if (!network.ok()) {
+            const bool usage = network.status().code() == StatusCode::kInvalidArgument;
+            return fail(usage ? kExitUsage : kExitError, network.status().message());
         }
-        Result<Plan> plan = make_plan(model.value(), options.value(), &notes.emplace_back());
-        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
-        plans.push_back(std::move(plan).value());
+        if (!arguments.explain.empty()) return run_explain(arguments, network->model, network->options);
+        for (const PlanOptions& policy : network->options) {
+            Result<Plan> plan = make_plan(network->model, policy, &notes.emplace_back());
+            if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
+            if (policy.policy == Policy::kAccuracy) plan->frontier = network->study->frontier;
+            plans.push_back(std::move(plan).value());
+        }
+        if (!network->study) continue;
+        if (arguments.format == "table") studies += network->study->table;
+        if (arguments.format == "md") studies += network->study->markdown;
+        for (const std::string& line : network->study->notes)
+            note(line);
     }
     report_notes(notes);
 
     const bool to_stdout = arguments.output.empty() || arguments.output == "-";
-    const std::string text = format_plans(plans, arguments.format, to_stdout && stdout_takes_colour());
+    const std::string text =
+        format_plans(plans, options->size(), arguments.format, to_stdout && stdout_takes_colour()) + studies;
     const Status written = to_stdout ? write_stdout(text) : write_file(arguments.output, text);
     if (!written.ok()) return fail(kExitError, written.message());
 
@@ -93,13 +188,21 @@ int run_plan(const Arguments& arguments) {
 void add_plan_command(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* command = app.add_subcommand("plan", "INT8 or FP16 for every layer, why, and what is fused with what");
-    command->add_option("FILE", arguments->files, "Layer list (.csv, .json) or weights (.safetensors)")
-        ->required()
-        ->type_name("");
+    command->add_option("FILE", arguments->files, input_files_text())->required()->type_name("");
     add_plan_options(*command, arguments->plan);
+    add_accuracy_options(*command, arguments->accuracy);
     command->add_option("--format", arguments->format, "How the plan is printed")
         ->check(CLI::IsMember(plan_formats()))
         ->capture_default_str();
+    command
+        ->add_option("--threads", arguments->plan.threads,
+                     "Threads that costs are for; more than --core has count as that")
+        ->type_name("N")
+        ->capture_default_str();
+    command
+        ->add_option("--explain", arguments->explain,
+                     "Say in words why this layer is INT8 or FP16, and at which M it would be the other")
+        ->type_name("LAYER");
     CLI::Option* compare =
         command
             ->add_option("--compare", arguments->compare, "Stored plan (--format json): print what changed to stderr")

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "cli/core_option.h"
 #include "cli/output.h"
 
 namespace octile::cli {
@@ -25,11 +26,24 @@ Result<Force> parse_force(const std::string& text) {
 
 }  // namespace
 
+std::string input_files_text() {
+    return "Layer list (CSV, JSON, benchdnn problems, ONEDNN_VERBOSE log), weights (safetensors, one file or sharded, "
+           "or "
+           "their folder), config.json or ONNX";
+}
+
 void add_plan_options(CLI::App& command, PlanArguments& arguments) {
-    command.add_option("--policy", arguments.policy, "Rule that chooses: ratio")
+    command
+        .add_option(
+            "--policy", arguments.policy,
+            "Rule that chooses: ratio (shapes), cost (time on --core), accuracy (error budget), all (side by side)")
         ->type_name("NAME")
         ->capture_default_str();
     command.add_option("--min-ratio", arguments.min_ratio, "Policy ratio: INT8 if K*N/(K+N) is at least this")
+        ->capture_default_str();
+    command.add_option("--core", arguments.core, "Core that costs are for: " + expected_cores())
+        ->type_name("NAME|FILE.json");
+    command.add_option("--noise", arguments.noise, "Policy cost: INT8 has to be faster by more than this share")
         ->capture_default_str();
     // One value per flag: a list would swallow the files behind it.
     command
@@ -38,27 +52,51 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
         ->allow_extra_args(false)
         ->type_name("REGEX=PRECISION");
     command.add_option("--skip", arguments.skip, "Linears to leave in FP16; wins over --force")->type_name("REGEX");
+    const std::vector<std::string> formats(input_format_names().begin(), input_format_names().end());
+    command.add_option("--from", arguments.from, "Format of the files; found out by name and content unless given")
+        ->check(CLI::IsMember(formats))
+        ->type_name("");
     command.add_option("--tokens", arguments.tokens, "M of every layer")->type_name("N");
 }
 
-Result<PlanOptions> parse_plan_options(const PlanArguments& arguments) {
+Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments) {
     PlanOptions options;
-    const std::optional<Policy> policy = parse_policy(arguments.policy);
-    if (!policy) {
+    std::vector<Policy> policies;
+    if (arguments.policy == kAllPolicies) {
+        policies = {Policy::kRatio, Policy::kCost};
+    } else if (const std::optional<Policy> policy = parse_policy(arguments.policy)) {
+        policies = {*policy};
+    } else {
         return Status(StatusCode::kInvalidArgument,
-                      fmt::format("--policy: expected {}, the only one so far, found {}", name_of(Policy::kRatio),
+                      fmt::format("--policy: expected ratio, cost, accuracy or all, found {}",
                                   internal::quote(arguments.policy)));
     }
-    options.policy = *policy;
     options.min_ratio = arguments.min_ratio;
     options.skip = arguments.skip;
+    options.noise = arguments.noise;
+    options.threads = arguments.threads;
     for (const std::string& text : arguments.forces) {
         Result<Force> force = parse_force(text);
         if (!force.ok()) return force.status();
         options.forces.push_back(std::move(force).value());
     }
     if (Status status = validate(options); !status.ok()) return Status(status.code(), "--" + status.message());
-    return options;
+    const bool costs = std::find(policies.begin(), policies.end(), Policy::kCost) != policies.end();
+    if (arguments.core.empty() && costs) {
+        return Status(StatusCode::kInvalidArgument,
+                      fmt::format("--core: expected {} for policy {}, found none", expected_cores(), arguments.policy));
+    }
+    if (!arguments.core.empty()) {
+        Result<Core> core = load_core(arguments.core);
+        if (!core.ok()) return core.status();
+        options.core = std::move(core).value();
+    }
+    std::vector<PlanOptions> all;
+    for (const Policy policy : policies) {
+        all.push_back(options);
+        all.back().policy = policy;
+    }
+    return all;
 }
 
 void report_notes(const std::vector<std::vector<std::string>>& notes) {

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "inputs/format.h"
 #include "octile/planner.h"
 #include "octile/status.h"
 
@@ -18,13 +20,24 @@ struct PlanArguments {
     std::vector<std::string> forces;
     std::string skip;
     std::optional<std::int64_t> tokens;
+    std::string from;  // name of an InputFormat; empty: each file tells
+    std::string core;  // a name, "host" or a file; empty: none
+    double noise = kDefaultNoise;
+    int threads = 1;  // the command's own option
 };
+
+// `--policy all`: the same layers under every policy.
+inline constexpr std::string_view kAllPolicies = "all";
+
+// What FILE may be, for the help.
+std::string input_files_text();
 
 // `arguments` must outlive the parsing.
 void add_plan_options(CLI::App& command, PlanArguments& arguments);
 
+// One set of options, or, with --policy all, one for each policy. Measures this machine if the core is "host".
 // kInvalidArgument, naming the option, for what is a usage error.
-Result<PlanOptions> parse_plan_options(const PlanArguments& arguments);
+Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments);
 
 // Prints, as notes, what make_plan said of each file's patterns. A pattern may be meant for one file of several: noted
 // only if it decided nothing in any of them.

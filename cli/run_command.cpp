@@ -35,25 +35,26 @@ struct Arguments {
 // A network and, from a checkpoint, its parameters by layer name.
 struct Network {
     Model model;
-    std::optional<SafetensorsFile> file;
+    std::optional<Checkpoint> weights;
     std::map<std::string, LayerTensors, std::less<>> tensors;
     std::size_t tensors_left_out = 0;
 };
 
 Result<Network> load(const std::filesystem::path& path, const PlanArguments& arguments) {
     Network network;
-    Result<Model> model = read_model(path, {.tokens = arguments.tokens, .skip = {}});
+    const ReadOptions options = {.tokens = arguments.tokens, .skip = {}, .format = parse_input_format(arguments.from)};
+    Result<Model> model = read_model(path, options);
     if (!model.ok()) return model.status();
     network.model = std::move(model).value();
-    if (!is_weights_file(path)) return network;
+    Result<std::optional<Checkpoint>> weights = open_weights(path, options);
+    if (!weights.ok()) return weights.status();
+    network.weights = std::move(weights).value();
+    if (!network.weights) return network;
 
-    Result<SafetensorsFile> file = SafetensorsFile::open(path);
-    if (!file.ok()) return file.status();
-    network.file.emplace(std::move(file).value());
-    Result<LinearTensors> found = find_linear_tensors(*network.file, *arguments.tokens, {});
+    Result<LinearTensors> found = find_linear_tensors(*network.weights, *arguments.tokens, {});
     if (!found.ok()) return found.status();
     for (const LinearTensor& tensor : found->layers)
-        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias};
+        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.scale};
     network.tensors_left_out = found->left_out.size();
     return network;
 }
@@ -82,7 +83,7 @@ Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, b
     NetworkRun result{.plan = std::move(plan),
                       .layers = {},
                       .tensors_left_out = network.tensors_left_out,
-                      .real_weights = network.file.has_value()};
+                      .real_weights = network.weights.has_value()};
     double total = 0, done = 0;
     for (const PlannedLayer& planned : result.plan.layers) {
         if (planned.layer.op != Op::kLinear) continue;
@@ -212,11 +213,23 @@ nlohmann::ordered_json json_of(const NetworkRun& run) {
 }
 
 int run_run(const Arguments& arguments) {
-    const Result<PlanOptions> options = parse_plan_options(arguments.plan);
-    if (!options.ok()) return fail(kExitUsage, options.status().message());
+    set_threads(arguments.threads);
+    PlanArguments plan_arguments = arguments.plan;
+    plan_arguments.threads = threads();
+    if (plan_arguments.policy == kAllPolicies) {
+        return fail(kExitUsage, "--policy: expected one policy to run, found \"all\"");
+    }
+    if (plan_arguments.policy == name_of(Policy::kAccuracy)) {
+        return fail(kExitUsage, "--policy: expected ratio or cost to run, found \"accuracy\"");
+    }
+    if (plan_arguments.core.empty() && plan_arguments.policy == name_of(Policy::kCost)) plan_arguments.core = "host";
+    const Result<std::vector<PlanOptions>> options = parse_plan_options(plan_arguments);
+    if (!options.ok()) {
+        const bool usage = options.status().code() == StatusCode::kInvalidArgument;
+        return fail(usage ? kExitUsage : kExitError, options.status().message());
+    }
     const Result<IsaSet> isas = usable_isas();
     if (!isas.ok()) return fail(kExitError, isas.status().message());
-    set_threads(arguments.threads);
 
     std::string text;
     nlohmann::ordered_json documents = nlohmann::ordered_json::array();
@@ -228,7 +241,7 @@ int run_run(const Arguments& arguments) {
             const bool usage = network.status().code() == StatusCode::kInvalidArgument;
             return fail(usage ? kExitUsage : kExitError, network.status().message());
         }
-        Result<Plan> plan = make_plan(network->model, options.value(), &notes.emplace_back());
+        Result<Plan> plan = make_plan(network->model, options->front(), &notes.emplace_back());
         if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
         const Result<NetworkRun> run =
             run_network(network.value(), std::move(plan).value(), isas.value(), arguments.verify_all);
@@ -259,9 +272,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* command =
         app.add_subcommand("run", "Run every linear of a network through its planned kernel, time it and check it");
-    command->add_option("FILE", arguments->files, "Layer list (.csv, .json) or weights (.safetensors)")
-        ->required()
-        ->type_name("");
+    command->add_option("FILE", arguments->files, input_files_text())->required()->type_name("");
     add_plan_options(*command, arguments->plan);
     command->add_flag("--verify", arguments->verify_all,
                       fmt::format("Check every row, not up to {} of each layer", kSampledRows));

@@ -33,6 +33,9 @@ class Table {
 
     std::string markdown() const;
 
+    const std::vector<Column>& columns() const { return columns_; }
+    const std::vector<std::vector<Cell>>& rows() const { return rows_; }
+
   private:
     std::vector<Column> columns_;
     std::vector<std::vector<Cell>> rows_;

@@ -14,9 +14,10 @@
 namespace octile {
 namespace {
 
-constexpr std::string_view kColumns[] = {"name", "m", "k", "n", "count", "op", "act", "bias", "inputs"};
+constexpr std::string_view kColumns[] = {"name", "m",    "k",      "n",   "count",       "op",
+                                         "act",  "bias", "inputs", "eps", "output_scale"};
 constexpr std::size_t kRequired = 4;  // the first of them
-constexpr std::string_view kColumnList = "name,m,k,n[,count,op,act,bias,inputs]";
+constexpr std::string_view kColumnList = "name,m,k,n[,count,op,act,bias,inputs,eps,output_scale]";
 
 std::string_view trim(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t");
@@ -154,6 +155,17 @@ class CsvReader {
             const std::optional<std::int64_t> value = parse_integer(field);
             if (!value || *value < 1 || *value > max_of(name)) return wrong_extent(name, internal::quote(field));
             *target = *value;
+            return {};
+        }
+        const std::array<std::pair<std::string_view, std::optional<double>*>, 2> numbers = {
+            {{"eps", &layer.epsilon}, {"output_scale", &layer.output_scale}}};
+        for (const auto& [name, target] : numbers) {
+            if (column != name) continue;
+            double value = 0;
+            const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+            if (error != std::errc() || end != field.data() + field.size() || !is_positive(value))
+                return wrong_number(internal::quote(field));
+            *target = value;
             return {};
         }
         if (column == "name") {

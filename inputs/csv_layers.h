@@ -9,8 +9,9 @@
 //
 // The first line that is neither blank nor a comment is the header: name, m, k and n must be there, the rest may, in
 // any order. An empty field is the default (count 1, op linear, act none, bias 0, no inputs). bias is 0, 1, true or
-// false. Fields may be quoted as in RFC 4180, but a quoted field ends on its line: no field has a use for a line break.
-// LF and CRLF both end a line.
+// false. eps is a layernorm's, output_scale the scale of a linear's INT8 output where a calibration has fixed it.
+// Fields may be quoted as in RFC 4180, but a quoted field ends on its line: no field has a use for a line break. LF and
+// CRLF both end a line.
 #pragma once
 
 #include <filesystem>

@@ -1,6 +1,8 @@
 #include "inputs/layer_rules.h"
 
 #include <array>
+#include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "inputs/messages.h"
@@ -8,8 +10,10 @@
 namespace octile {
 namespace {
 
-constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation};
-constexpr std::array kActivations = {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSilu};
+constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation, Op::kAdd};
+constexpr std::array kActivations = {Activation::kNone,      Activation::kRelu, Activation::kRelu6,
+                                     Activation::kHardswish, Activation::kGelu, Activation::kGeluTanh,
+                                     Activation::kQuickGelu, Activation::kSilu};
 
 template <typename T, std::size_t N>
 std::string wrong_word(const std::array<T, N>& words, std::string_view found) {
@@ -39,6 +43,14 @@ std::string wrong_activation(std::string_view found) {
     return wrong_word(kActivations, found);
 }
 
+std::string wrong_number(std::string_view found) {
+    return "expected a number > 0, found " + std::string(found);
+}
+
+bool is_positive(double value) {
+    return std::isfinite(value) && value > 0;
+}
+
 std::string check_name(std::string_view name) {
     if (name.empty()) return "expected a name, found nothing";
     if (name.size() > kMaxNameBytes) {
@@ -59,20 +71,30 @@ std::optional<FieldError> check_layer(const Layer& layer) {
         if (value < 1 || value > max_of(field)) return FieldError{field, wrong_extent(field, std::to_string(value))};
     }
 
-    if (layer.op == Op::kLinear) return std::nullopt;
+    if (layer.op == Op::kAdd && layer.inputs.size() != 2) {
+        return FieldError{"inputs",
+                          "expected the two layers that op add sums, found " + std::to_string(layer.inputs.size())};
+    }
     const std::string op(name_of(layer.op));
+    for (const auto& [field, value, allowed] : {std::tuple("eps", layer.epsilon, layer.op == Op::kLayerNorm),
+                                                {"output_scale", layer.output_scale, layer.op != Op::kLayerNorm}}) {
+        if (!value) continue;
+        if (!allowed) return FieldError{field, "expected none for op " + op + ", found one"};
+        if (!is_positive(*value)) return FieldError{field, wrong_number(std::to_string(*value))};
+    }
+    if (layer.op == Op::kLinear) return std::nullopt;
     if (layer.k != layer.n) {
         return FieldError{"n", "expected n equal to k (" + std::to_string(layer.k) + ") for op " + op + ", found " +
                                    std::to_string(layer.n)};
     }
     const std::string act(name_of(layer.activation));
-    if (layer.op == Op::kLayerNorm && layer.activation != Activation::kNone) {
+    if ((layer.op == Op::kLayerNorm || layer.op == Op::kAdd) && layer.activation != Activation::kNone) {
         return FieldError{"act", "expected none for op " + op + ", found " + act};
     }
     if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
         return FieldError{"act", "expected the function that op " + op + " applies, found " + act};
     }
-    if (layer.op == Op::kActivation && layer.bias) {
+    if ((layer.op == Op::kActivation || layer.op == Op::kAdd) && layer.bias) {
         return FieldError{"bias", "expected none for op " + op + ", found a bias"};
     }
     return std::nullopt;

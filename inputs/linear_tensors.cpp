@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kBias = ".bias";
+constexpr std::string_view kWeightScale = ".weight_scale";
+constexpr std::string_view kWeightZeroPoint = ".weight_zero_point";
 
 // Whether a tensor's values can be read as numbers: what a layer's weight and bias must be.
 bool is_float(const TensorInfo& tensor) {
@@ -42,15 +44,15 @@ Result<std::optional<std::regex>> compile(const std::string& skip) {
 
 class Finder {
   public:
-    Finder(const SafetensorsFile& file, std::int64_t tokens, std::optional<std::regex> skip)
-        : file_(file), tokens_(tokens), skip_(std::move(skip)) {}
+    Finder(const Checkpoint& checkpoint, std::int64_t tokens, std::optional<std::regex> skip)
+        : file_(checkpoint), tokens_(tokens), skip_(std::move(skip)) {}
 
     Result<LinearTensors> run() {
-        for (const TensorInfo& tensor : file_.tensors()) {
-            if (!tensor.name.ends_with(kWeight)) continue;
-            Result<std::string> why = take(tensor);
+        for (const TensorInfo* const tensor : file_.tensors()) {
+            if (!tensor->name.ends_with(kWeight)) continue;
+            Result<std::string> why = take(*tensor);
             if (!why.ok()) return why.status();
-            why_[&tensor] = std::move(why).value();
+            why_[tensor] = std::move(why).value();
         }
         report_left_out();
         const auto is_linear = [](const LinearTensor& found) { return found.layer.op == Op::kLinear; };
@@ -90,8 +92,9 @@ class Finder {
     }
 
     Result<std::string> add(const std::string& name, const TensorInfo& weight, const TensorInfo* bias) {
+        const TensorInfo* const scale = scale_of(name, weight);
         for (const TensorInfo* const tensor : {&weight, bias}) {
-            if (tensor != nullptr && !is_float(*tensor)) {
+            if (tensor != nullptr && !is_float(*tensor) && (scale == nullptr || tensor != &weight)) {
                 return fail(*tensor, "dtype: expected F32, F16 or BF16, found " + std::string(tensor->dtype) +
                                          " (--skip leaves it out)");
             }
@@ -106,7 +109,8 @@ class Finder {
                        .count = 1,
                        .activation = is_linear ? facts_of(name).activation : Activation::kNone,
                        .bias = bias != nullptr,
-                       .inputs = {}};
+                       .inputs = {},
+                       .weights = WeightForm::kFloat};
         if (const auto error = check_layer(found.layer)) {
             return fail(weight, "shape " + shape_text(weight) + ": " + error->field + ": " + error->text);
         }
@@ -118,19 +122,59 @@ class Finder {
         }
         found.weight = &weight;
         found.bias = bias;
-        if (bias != nullptr) used_biases_.insert(bias);
+        found.scale = scale;
+        if (scale != nullptr) {
+            if (Status status = check_quantized(name, weight, *scale); !status.ok()) return status;
+            found.layer.weights = WeightForm::kInt8;
+        } else if (is_linear && file_.quantization().ignores(name)) {
+            found.layer.weights = WeightForm::kKeptFloat;
+        }
+        if (bias != nullptr) used_.insert(bias);
         found_.layers.push_back(std::move(found));
         return std::string();
     }
 
+    // The scales of int8 weights; null for weights that are none.
+    const TensorInfo* scale_of(const std::string& name, const TensorInfo& weight) const {
+        const bool int8 = weight.type == DataType::kI8 && weight.shape.size() == 2;
+        return int8 ? file_.find(name + std::string(kWeightScale)) : nullptr;
+    }
+
+    Status check_quantized(const std::string& name, const TensorInfo& weight, const TensorInfo& scale) {
+        if (!is_float(scale)) {
+            return fail(scale, "dtype: expected F32, F16 or BF16, found " + std::string(scale.dtype));
+        }
+        std::int64_t scales = 1;
+        for (const std::int64_t extent : scale.shape)
+            scales = extent == 1 ? scales : extent * (scales == 1 ? 1 : -1);
+        if (scales != 1 && scales != weight.shape.front()) {
+            return fail(scale, "shape: expected one scale or [" + std::to_string(weight.shape.front()) +
+                                   ", 1] to go with the weight's " + shape_text(weight) + ", found " +
+                                   shape_text(scale));
+        }
+        if (file_.quantization().ignores(name)) {
+            return fail(weight, "dtype: expected floats, as config.json has the layer on its ignore list, found I8");
+        }
+        const TensorInfo* const zero_point = file_.find(name + std::string(kWeightZeroPoint));
+        if (zero_point != nullptr) {
+            const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+            if (!std::all_of(zero_point->data.begin(), zero_point->data.end(), is_zero)) {
+                return fail(*zero_point, "expected zeros, for weights are symmetric, found others");
+            }
+            used_.insert(zero_point);
+        }
+        used_.insert(&scale);
+        return {};
+    }
+
     void report_left_out() {
-        for (const TensorInfo& tensor : file_.tensors()) {
-            if (used_biases_.contains(&tensor)) continue;
-            const auto why = why_.find(&tensor);
+        for (const TensorInfo* const tensor : file_.tensors()) {
+            if (used_.contains(tensor)) continue;
+            const auto why = why_.find(tensor);
             if (why == why_.end()) {
-                found_.left_out.push_back({tensor.name, "neither a *.weight nor the bias of a layer"});
+                found_.left_out.push_back({tensor->name, "neither a *.weight nor the bias of a layer"});
             } else if (!why->second.empty()) {
-                found_.left_out.push_back({tensor.name, why->second});
+                found_.left_out.push_back({tensor->name, why->second});
             }
         }
     }
@@ -159,29 +203,30 @@ class Finder {
         }
     }
 
-    const SafetensorsFile& file_;
+    const Checkpoint& file_;
     std::int64_t tokens_;
     std::optional<std::regex> skip_;
     LinearTensors found_;
     std::unordered_map<const TensorInfo*, std::string> why_;  // of every *.weight; empty: taken
-    std::unordered_set<const TensorInfo*> used_biases_;
+    std::unordered_set<const TensorInfo*> used_;              // biases, and what goes with int8 weights
 };
 
 }  // namespace
 
-Result<LinearTensors> find_linear_tensors(const SafetensorsFile& file, std::int64_t tokens, const std::string& skip) {
+Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const std::string& skip) {
     if (tokens < 1 || tokens > max_of("m")) {
         return Status(StatusCode::kInvalidArgument, "--tokens: " + wrong_extent("m", std::to_string(tokens)));
     }
     Result<std::optional<std::regex>> expression = compile(skip);
     if (!expression.ok()) return expression.status();
     try {
-        return Finder(file, tokens, std::move(expression).value()).run();
+        return Finder(checkpoint, tokens, std::move(expression).value()).run();
     } catch (const std::regex_error& error) {
         return Status(StatusCode::kInvalidArgument,
                       "--skip: " + internal::quote(skip) + " is too complex to match: " + error.what());
     } catch (const std::bad_alloc&) {
-        return Status(StatusCode::kOutOfMemory, display(file.path()) + ": not enough memory for its list of layers");
+        return Status(StatusCode::kOutOfMemory,
+                      display(checkpoint.path()) + ": not enough memory for its list of layers");
     }
 }
 

@@ -1,99 +1,114 @@
 #include "inputs/read_model.h"
 
-#include <algorithm>
-#include <array>
+#include <fmt/format.h>
+
 #include <cctype>
-#include <cstring>
-#include <fstream>
 #include <new>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "inputs/benchdnn_layers.h"
 #include "inputs/csv_layers.h"
 #include "inputs/json_layers.h"
 #include "inputs/layer_rules.h"
 #include "inputs/linear_tensors.h"
 #include "inputs/messages.h"
-#include "inputs/safetensors.h"
+#include "inputs/model_config.h"
+#include "inputs/onnx_model.h"
 #include "inputs/text_file.h"
+#include "inputs/verbose_layers.h"
 
 namespace octile {
 namespace {
 
-enum class Format { kUnknown, kCsv, kJson, kSafetensors };
+constexpr std::size_t kMaxLogBytes = std::size_t{1} << 30;
 
-Format format_by_extension(const std::filesystem::path& path) {
-    std::string extension = path.extension().string();
-    for (char& c : extension)
-        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (extension == ".csv") return Format::kCsv;
-    if (extension == ".json") return Format::kJson;
-    if (extension == ".safetensors") return Format::kSafetensors;
-    return Format::kUnknown;
+// Formats that do not say how many rows a layer is applied to.
+Status need_tokens(const std::filesystem::path& path, std::string_view what) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("{}: expected --tokens N: {} not say how many rows they are applied to", display(path), what)};
 }
 
-// Only a regular file can be looked at twice, and only a regular file can be mapped.
-bool looks_like_safetensors(const std::filesystem::path& path) {
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) return false;
-    const std::uintmax_t size = std::filesystem::file_size(path, error);
-    std::array<char, 9> start = {};
-    std::ifstream file(path, std::ios::binary);
-    if (error || !file.read(start.data(), start.size())) return false;
-    std::uint64_t header_bytes = 0;
-    std::memcpy(&header_bytes, start.data(), sizeof(header_bytes));
-    return start[8] == '{' && header_bytes <= size - sizeof(header_bytes);
-}
-
-// kUnknown: some other text, which tells by its first character.
-Format format_of(const std::filesystem::path& path) {
-    const Format format = format_by_extension(path);
-    return format == Format::kUnknown && looks_like_safetensors(path) ? Format::kSafetensors : format;
-}
-
-Result<Model> read_weights(const std::filesystem::path& path, const ReadOptions& options) {
-    Result<SafetensorsFile> file = SafetensorsFile::open(path);
-    if (!file.ok()) return file.status();
-    if (!options.tokens) {
-        return Status(StatusCode::kInvalidArgument,
-                      display(path) + ": expected --tokens N: weights do not say how many rows they are applied to");
-    }
-    Result<LinearTensors> found = find_linear_tensors(*file.operator->(), *options.tokens, options.skip);
+Result<Model> read_weights(const std::filesystem::path& path, InputFormat format, const ReadOptions& options) {
+    const Result<Checkpoint> checkpoint = Checkpoint::open(path, format);
+    if (!checkpoint.ok()) return checkpoint.status();
+    if (!options.tokens) return need_tokens(path, "weights do");
+    Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), *options.tokens, options.skip);
     if (!found.ok()) return found.status();
-    Model model = {.name = display(path.stem()), .layers = {}};
+    std::filesystem::path name = path.stem();
+    if (format == InputFormat::kSafetensorsIndex) name = name.stem().stem();
+    Model model = {.name = display(name), .layers = {}};
     model.layers.reserve(found->layers.size());
     for (LinearTensor& tensor : found->layers)
         model.layers.push_back(std::move(tensor.layer));
     return model;
 }
 
-Result<Model> read_list(const std::filesystem::path& path, const ReadOptions& options, Format format) {
-    if (!options.skip.empty()) {
-        return Status(
-            StatusCode::kInvalidArgument,
-            display(path) +
-                ": expected --skip with .safetensors files only: a layer list leaves a layer out by not naming it");
+void set_rows(Model& model, const std::optional<std::int64_t>& tokens) {
+    if (!tokens) return;
+    for (Layer& layer : model.layers)
+        layer.m = *tokens;
+}
+
+// The format of a text that has been read.
+InputFormat format_of_text(const std::filesystem::path& path, std::string_view text) {
+    const InputFormat format = detect_text_format(text);
+    const bool object =
+        format == InputFormat::kJson || format == InputFormat::kSafetensorsIndex || format == InputFormat::kModelConfig;
+    std::string extension = path.extension().string();
+    for (char& c : extension)
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return extension == ".json" && !object ? InputFormat::kJson : format;
+}
+
+// kSafetensors or kSafetensorsIndex; empty for a file of any other format, or none.
+std::optional<InputFormat> format_of_weights(const std::filesystem::path& file, std::optional<InputFormat> format) {
+    if (!format) format = detect_format(file);
+    std::error_code error;
+    if (!format && std::filesystem::is_regular_file(file, error)) {
+        const Result<std::string> text = read_text_file(file);
+        if (text.ok()) format = format_of_text(file, text.value());
     }
-    const Result<std::string> text = read_text_file(path);
+    const bool weights = format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex;
+    return weights ? format : std::nullopt;
+}
+
+Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFormat> format,
+                        const ReadOptions& options) {
+    const bool log = format == InputFormat::kOnednnVerbose || path.extension() == ".log";
+    const Result<std::string> text = read_text_file(path, log ? kMaxLogBytes : kMaxListBytes);
     if (!text.ok()) return text.status();
-    if (format == Format::kUnknown) {
-        const std::size_t start = text.value().find_first_not_of(" \t\r\n");
-        format = start != std::string::npos && text.value()[start] == '{' ? Format::kJson : Format::kCsv;
+    if (!format) format = format_of_text(path, text.value());
+    if (*format == InputFormat::kSafetensorsIndex) return read_weights(path, *format, options);
+    if (!options.skip.empty()) {
+        return Status(StatusCode::kInvalidArgument,
+                      display(path) +
+                          ": expected --skip with weights only: a layer list leaves a layer out by not "
+                          "naming it");
     }
-    Result<Model> model =
-        format == Format::kJson ? parse_json_layers(text.value(), path) : parse_csv_layers(text.value(), path);
-    if (model.ok() && options.tokens) {
-        for (Layer& layer : model->layers)
-            layer.m = *options.tokens;
-    }
+    if (*format == InputFormat::kModelConfig) return read_model_config(text.value(), path, options.tokens);
+    Result<Model> model = *format == InputFormat::kJson            ? parse_json_layers(text.value(), path)
+                          : *format == InputFormat::kBenchdnn      ? parse_benchdnn_layers(text.value(), path)
+                          : *format == InputFormat::kOnednnVerbose ? parse_verbose_layers(text.value(), path)
+                                                                   : parse_csv_layers(text.value(), path);
+    if (model.ok()) set_rows(model.value(), options.tokens);
     return model;
 }
 
 }  // namespace
 
-bool is_weights_file(const std::filesystem::path& path) {
-    return format_of(path) == Format::kSafetensors;
+Result<std::optional<Checkpoint>> open_weights(const std::filesystem::path& path, const ReadOptions& options) {
+    const std::filesystem::path file = file_of_checkpoint(path);
+    const std::optional<InputFormat> format = format_of_weights(file, options.format);
+    if (!format) return std::optional<Checkpoint>();
+    Result<Checkpoint> checkpoint = Checkpoint::open(file, *format);
+    if (!checkpoint.ok()) return checkpoint.status();
+    return std::optional<Checkpoint>(std::move(checkpoint).value());
+}
+
+bool is_weights(const std::filesystem::path& path, const ReadOptions& options) {
+    return format_of_weights(file_of_checkpoint(path), options.format).has_value();
 }
 
 Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& options) {
@@ -102,8 +117,13 @@ Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& o
             return Status(StatusCode::kInvalidArgument,
                           "--tokens: " + wrong_extent("m", std::to_string(*options.tokens)));
         }
-        const Format format = format_of(path);
-        return format == Format::kSafetensors ? read_weights(path, options) : read_list(path, options, format);
+        const std::filesystem::path file = file_of_checkpoint(path);
+        const std::optional<InputFormat> format = options.format ? options.format : detect_format(file);
+        if (format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex) {
+            return read_weights(file, *format, options);
+        }
+        if (format == InputFormat::kOnnx) return read_onnx_model(file, options.tokens);
+        return read_text(file, format, options);
     } catch (const std::bad_alloc&) {
         return Status(StatusCode::kOutOfMemory, display(path) + ": not enough memory to read it");
     }

@@ -6,27 +6,34 @@
 #include <optional>
 #include <string>
 
+#include "inputs/checkpoint.h"
+#include "inputs/format.h"
 #include "octile/layer.h"
 #include "octile/status.h"
 
 namespace octile {
 
 struct ReadOptions {
-    // M. Required for weights, which do not know it; replaces every m of a layer list.
+    // M. Required for weights and configurations, which do not know it; in an ONNX graph the value of what it leaves
+    // open; replaces every m of a layer list.
     std::optional<std::int64_t> tokens;
     // For weights only: see find_linear_tensors().
     std::string skip;
+    // Empty: found out by detect_format() and detect_text_format().
+    std::optional<InputFormat> format = std::nullopt;
 };
 
-// Whether read_model() takes the file for weights (safetensors).
-bool is_weights_file(const std::filesystem::path& path);
+// The weights of a file, or of a folder that holds a checkpoint; empty when it is another description of a network.
+Result<std::optional<Checkpoint>> open_weights(const std::filesystem::path& path, const ReadOptions& options);
 
-// The format follows the extension: .csv, .json or .safetensors in any case. Under another name the content tells: a
-// JSON layer list begins with '{', a safetensors file with a length and then '{', and other text is CSV.
+// Whether open_weights() finds weights. Looks at the file's name and content, and at no tensor.
+bool is_weights(const std::filesystem::path& path, const ReadOptions& options);
+
+// A folder stands for the checkpoint in it (file_of_checkpoint).
 //
 // kIoError for a file that cannot be read, kParseError for one that is not what it should be, kInvalidArgument for
-// options that are wrong or do not go with the format. Messages are one line and name the file (or option) and the
-// line, field or tensor. Never throws.
+// options that are wrong or do not go with the format, kUnsupported for ONNX in a build without its reader. Messages
+// are one line and name the file (or option) and the line, field, tensor or node. Never throws.
 Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& options);
 
 }  // namespace octile

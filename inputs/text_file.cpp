@@ -19,14 +19,14 @@ Status io_error(const std::filesystem::path& path, int error) {
 
 }  // namespace
 
-Result<std::string> read_text_file(const std::filesystem::path& path) {
+Result<std::string> read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) return io_error(path, errno);
 
     std::string text;
     std::array<char, 65536> block;
     int error = 0;
-    while (text.size() <= kMaxListBytes) {
+    while (text.size() <= max_bytes) {
         const ssize_t got = ::read(file, block.data(), block.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) error = errno;  // EISDIR among them
@@ -35,8 +35,8 @@ Result<std::string> read_text_file(const std::filesystem::path& path) {
     }
     ::close(file);
     if (error != 0) return io_error(path, error);
-    if (text.size() > kMaxListBytes) {
-        return parse_error(display(path) + ":1: expected a layer list of at most " + std::to_string(kMaxListBytes) +
+    if (text.size() > max_bytes) {
+        return parse_error(display(path) + ":1: expected a layer list of at most " + std::to_string(max_bytes) +
                            " bytes, found more");
     }
 

@@ -13,7 +13,7 @@ namespace octile {
 inline constexpr std::size_t kMaxListBytes = std::size_t{16} << 20;
 
 // The file's bytes without a leading UTF-8 byte order mark. kIoError when it cannot be read (missing, a directory, no
-// permission), kParseError with path:line when it holds a NUL byte or is larger than kMaxListBytes. Pipes are fine.
-Result<std::string> read_text_file(const std::filesystem::path& path);
+// permission), kParseError with path:line when it holds a NUL byte or is larger than max_bytes. Pipes are fine.
+Result<std::string> read_text_file(const std::filesystem::path& path, std::size_t max_bytes = kMaxListBytes);
 
 }  // namespace octile

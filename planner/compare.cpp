@@ -27,6 +27,18 @@ requires std::is_enum_v<Enum> std::string text_of(Enum value) {
     return std::string(name_of(value));
 }
 
+std::string text_of(const SideCost& cost) {
+    return fmt::format("{} + {} + {} + {} us, {} on {}{}", cost.input_us, cost.gemm_us, cost.epilogue_us,
+                       cost.conversion_us, name_of(cost.bound), name_of(cost.isa), cost.measured ? ", measured" : "");
+}
+std::string text_of(const LayerError& error) {
+    return fmt::format("{} dB, cosine {}, {}{}", error.sqnr_db, error.cosine, error.int8 ? "int8" : "fp16",
+                       error.smoothquant_alpha ? fmt::format(", alpha {}", *error.smoothquant_alpha) : "");
+}
+std::string text_of(const std::vector<FrontierPoint>& points) {
+    return fmt::format("{} points", points.size());
+}
+
 template <typename T>
 std::string text_of(const std::optional<T>& value) {
     return value ? text_of(*value) : "null";
@@ -56,6 +68,9 @@ class Differences {
         field(name, "act", old_layer.activation, new_layer.activation);
         field(name, "bias", old_layer.bias, new_layer.bias);
         field(name, "inputs", old_layer.inputs, new_layer.inputs);
+        field(name, "residual", old_layer.residual, new_layer.residual);
+        field(name, "eps", old_layer.epsilon, new_layer.epsilon);
+        field(name, "output_scale", old_layer.output_scale, new_layer.output_scale);
         field(name, "precision", before.precision, after.precision);
         field(name, "reason", before.reason, after.reason);
         // These three follow from others, and are news only where those are the same.
@@ -67,12 +82,27 @@ class Differences {
         }
         if (before.precision == after.precision) {
             field(name, "quantize_input", before.quantize_input, after.quantize_input);
+            field(name, "panel", before.panel, after.panel);
+            field(name, "panel_from", before.panel_from, after.panel_from);
         }
         field(name, "replaces", before.replaces, after.replaces);
         field(name, "kernel", before.kernel, after.kernel);
-        field(name, "int8_us", before.cost.int8_us, after.cost.int8_us);
-        field(name, "fp16_us", before.cost.fp16_us, after.cost.fp16_us);
+        field(name, "gate", before.gate, after.gate);
+        side(name, "int8", before.cost.int8, after.cost.int8);
+        side(name, "fp16", before.cost.fp16, after.cost.fp16);
         field(name, "cost_source", before.cost.source, after.cost.source);
+        field(name, "error", before.error, after.error);
+    }
+
+    // The sum of one side; where that is the same, its parts.
+    void side(std::string_view layer, std::string_view name, const std::optional<SideCost>& before,
+              const std::optional<SideCost>& after) {
+        if (before == after) return;
+        const auto sum = [](const std::optional<SideCost>& cost) {
+            return cost ? std::optional(cost->total_us()) : std::nullopt;
+        };
+        if (sum(before) != sum(after)) return field(layer, fmt::format("{}_us", name), sum(before), sum(after));
+        field(layer, fmt::format("{}", name), before, after);
     }
 
     std::vector<PlanDifference> take() { return std::move(list_); }
@@ -92,7 +122,11 @@ std::vector<PlanDifference> compare(const Plan& before, const Plan& after) {
     differences.field("", "model", before.model, after.model);
     differences.field("", "policy", before.policy, after.policy);
     differences.field("", "min_ratio", before.min_ratio, after.min_ratio);
-    const bool same_min_ratio = before.min_ratio == after.min_ratio;
+    differences.field("", "core", before.core, after.core);
+    differences.field("", "threads", std::int64_t{before.threads}, std::int64_t{after.threads});
+    differences.field("", "noise", before.noise, after.noise);
+    differences.field("", "frontier", before.frontier, after.frontier);
+    const bool same_min_ratio = before.min_ratio == after.min_ratio && before.noise == after.noise;
 
     // Names may repeat: the n-th layer of a name is compared with the n-th of that name.
     struct Rows {

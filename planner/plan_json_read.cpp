@@ -1,149 +1,23 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/printable.h"
 #include "octile/planner.h"
+#include "planner/json_reader.h"
 #include "planner/plan_json.h"
 #include "planner/validate.h"
 
 namespace octile {
 namespace {
 
+using internal::found;
+using internal::ObjectReader;
 using internal::quote;
 using nlohmann::json;
 
-// What stands where something else was expected. Containers are not printed: they may be large, or nested beyond what a
-// recursive printer survives.
-std::string found(const json& value) {
-    if (value.is_string()) return quote(value.get_ref<const std::string&>());
-    if (value.is_object()) return "an object";
-    if (value.is_array()) return "an array";
-    return value.dump();
-}
-
-// Reads one JSON object strictly. The first error is kept in `status`, shared by all readers of a document; after it
-// every value is a default one, so that callers check once, at the end.
-class ObjectReader {
-  public:
-    ObjectReader(const json& object, std::string path, Status& status)
-        : object_(object), path_(std::move(path)), status_(status) {
-        if (!object.is_object()) fail("", "an object", found(object));
-    }
-
-    std::string string(const char* key) {
-        const json* value = member(key);
-        if (value == nullptr) return {};
-        if (value->is_string()) return value->get<std::string>();
-        fail(key, "a string", found(*value));
-        return {};
-    }
-
-    std::optional<std::string> string_or_null(const char* key) {
-        const json* value = peek(key);
-        if (value != nullptr && value->is_null()) {
-            read_.push_back(key);
-            return std::nullopt;
-        }
-        return string(key);
-    }
-
-    bool boolean(const char* key) {
-        const json* value = member(key);
-        if (value == nullptr) return false;
-        if (value->is_boolean()) return value->get<bool>();
-        fail(key, "true or false", found(*value));
-        return false;
-    }
-
-    std::int64_t integer(const char* key, std::int64_t least, std::int64_t most) {
-        const json* value = member(key);
-        if (value == nullptr) return least;
-        const bool fits = value->is_number_integer() &&
-                          !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(INT64_MAX));
-        if (fits && value->get<std::int64_t>() >= least && value->get<std::int64_t>() <= most) {
-            return value->get<std::int64_t>();
-        }
-        fail(key, fmt::format("an integer from {} to {}", least, most), found(*value));
-        return least;
-    }
-
-    std::optional<double> number_or_null(const char* key) {
-        const json* value = member(key);
-        if (value == nullptr || value->is_null()) return std::nullopt;
-        if (value->is_number()) return value->get<double>();
-        fail(key, "a number or null", found(*value));
-        return std::nullopt;
-    }
-
-    std::vector<std::string> strings(const char* key) {
-        const json* value = member(key);
-        if (value == nullptr) return {};
-        std::vector<std::string> result;
-        const bool fits = value->is_array() && std::all_of(value->begin(), value->end(),
-                                                           [](const json& element) { return element.is_string(); });
-        if (fits) return value->get<std::vector<std::string>>();
-        fail(key, "an array of strings", value->is_array() ? "other elements" : found(*value));
-        return {};
-    }
-
-    template <typename Enum>
-    Enum name(const char* key, std::optional<Enum> (*parse)(std::string_view), std::string_view expected) {
-        const json* value = member(key);
-        if (value == nullptr) return Enum{};
-        if (value->is_string()) {
-            if (const auto parsed = parse(value->get_ref<const std::string&>())) return *parsed;
-        }
-        fail(key, expected, found(*value));
-        return Enum{};
-    }
-
-    const json* member(const char* key) {
-        if (!status_.ok()) return nullptr;
-        const json* value = peek(key);
-        if (value == nullptr) {
-            status_ = {StatusCode::kParseError, fmt::format("{}: missing", path_to(key))};
-        } else {
-            read_.push_back(key);
-        }
-        return value;
-    }
-
-    // To be called after the last field: whatever has not been read by then does not belong here.
-    void finish() {
-        if (!status_.ok() || read_.size() == object_.size()) return;
-        for (const auto& [key, value] : object_.items()) {
-            if (std::find(read_.begin(), read_.end(), key) == read_.end()) {
-                status_ = {StatusCode::kParseError, fmt::format("{}: unknown field {}", place(), quote(key))};
-                return;
-            }
-        }
-    }
-
-    void fail(const std::string& key, std::string_view expected, std::string_view actual) {
-        if (!status_.ok()) return;
-        status_ = {StatusCode::kParseError,
-                   fmt::format("{}: expected {}, found {}", key.empty() ? place() : path_to(key), expected, actual)};
-    }
-
-    std::string path_to(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
-
-  private:
-    const json* peek(const char* key) const {
-        if (!status_.ok()) return nullptr;
-        const auto position = object_.find(key);
-        return position == object_.end() ? nullptr : &*position;
-    }
-
-    std::string place() const { return path_.empty() ? "plan" : path_; }
-
-    const json& object_;
-    std::string path_;
-    Status& status_;
-    std::vector<std::string_view> read_;
-};
+constexpr std::string_view kDocument = "plan";
 
 std::optional<double> time_us(ObjectReader& reader, const char* key) {
     const std::optional<double> value = reader.number_or_null(key);
@@ -151,19 +25,75 @@ std::optional<double> time_us(ObjectReader& reader, const char* key) {
     return value;
 }
 
-PlannedLayer read_layer(const json& object, const std::string& path, Status& status) {
-    ObjectReader reader(object, path, status);
+SideCost read_side(const json& object, const std::string& path, const char* input, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
+    SideCost cost;
+    cost.input_us = reader.number(input, 0, true);
+    cost.gemm_us = reader.number("gemm_us", 0, true);
+    cost.epilogue_us = reader.number("epilogue_us", 0, true);
+    cost.conversion_us = reader.number("conversion_us", 0, true);
+    cost.bound = reader.name("bound", parse_bound, "one of \"compute\", \"loads\", \"cache\", \"memory\"");
+    cost.isa = reader.name("isa", parse_isa, "a level such as \"dotprod\"");
+    cost.measured = reader.boolean("measured");
+    reader.finish();
+    return cost;
+}
+
+Cost read_cost(const json& object, const std::string& path, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
+    Cost cost;
+    const std::optional<double> int8_us = time_us(reader, "int8_us"), fp16_us = time_us(reader, "fp16_us");
+    if (reader.has("int8")) cost.int8 = read_side(*reader.member("int8"), path + ".int8", "quantize_us", status);
+    if (reader.has("fp16")) cost.fp16 = read_side(*reader.member("fp16"), path + ".fp16", "pack_us", status);
+    reader.finish();
+    const auto text = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
+    if (int8_us != cost.int8_us())
+        reader.fail("int8_us", text(cost.int8_us()) + ", the sum of its parts", text(int8_us));
+    if (fp16_us != cost.fp16_us())
+        reader.fail("fp16_us", text(cost.fp16_us()) + ", the sum of its parts", text(fp16_us));
+    return cost;
+}
+
+LayerError read_error(const json& object, const std::string& path, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
+    LayerError error;
+    error.sqnr_db = reader.number("sqnr_db", std::numeric_limits<double>::lowest(), true);
+    error.cosine = reader.number("cosine", -1, true);
+    error.smoothquant_alpha = reader.number_or_null("smoothquant_alpha");
+    error.int8 = reader.boolean("int8");
+    reader.finish();
+    return error;
+}
+
+std::vector<FrontierPoint> read_frontier(const json& array, const std::string& path, Status& status) {
+    std::vector<FrontierPoint> points;
+    for (std::size_t i = 0; i < array.size() && status.ok(); ++i) {
+        ObjectReader reader(array[i], fmt::format("{}[{}]", path, i), status, kDocument);
+        FrontierPoint& point = points.emplace_back();
+        point.int8_layers = reader.integer("int8_layers", 0, INT64_MAX);
+        point.saved_us = reader.number("saved_us", std::numeric_limits<double>::lowest(), true);
+        point.sqnr_db = reader.number("sqnr_db", std::numeric_limits<double>::lowest(), true);
+        reader.finish();
+    }
+    return points;
+}
+
+PlannedLayer read_layer(const json& object, const std::string& path, Policy policy, Status& status) {
+    ObjectReader reader(object, path, status, kDocument);
     PlannedLayer planned;
     Layer& layer = planned.layer;
     layer.name = reader.string("name");
-    layer.op = reader.name("op", parse_op, "one of \"linear\", \"layernorm\", \"activation\"");
+    layer.op = reader.name("op", parse_op, "one of \"linear\", \"layernorm\", \"activation\", \"add\"");
     layer.m = reader.integer("m", 1, kMaxExtent);
     layer.k = reader.integer("k", 1, kMaxExtent);
     layer.n = reader.integer("n", 1, kMaxExtent);
     layer.count = reader.integer("count", 1, kMaxExtent);
-    layer.activation = reader.name("act", parse_activation, "one of \"none\", \"relu\", \"gelu\", \"silu\"");
+    layer.activation = reader.name("act", parse_activation, "one of the activations that docs/inputs.md lists");
     layer.bias = reader.boolean("bias");
+    if (reader.has("eps")) layer.epsilon = reader.number("eps", 0, true);
+    if (reader.has("output_scale")) layer.output_scale = reader.number("output_scale", 0);
     layer.inputs = reader.strings("inputs");
+    if (reader.has("residual")) layer.residual = reader.string("residual");
     planned.precision = reader.name("precision", parse_precision, "\"int8\" or \"fp16\"");
     planned.reason = reader.name("reason", parse_reason, "a reason code such as \"RATIO_GE_MIN\"");
     planned.ratio = reader.number_or_null("ratio");
@@ -172,13 +102,14 @@ PlannedLayer read_layer(const json& object, const std::string& path, Status& sta
     const std::string form = reader.string("fused");
     planned.replaces = reader.strings("replaces");
     planned.kernel = reader.string_or_null("kernel");
-    if (const json* cost = reader.member("cost")) {
-        ObjectReader cost_reader(*cost, reader.path_to("cost"), status);
-        planned.cost.int8_us = time_us(cost_reader, "int8_us");
-        planned.cost.fp16_us = time_us(cost_reader, "fp16_us");
-        cost_reader.finish();
-    }
-    planned.cost.source = reader.name("cost_source", parse_cost_source, "\"ratio\"");
+    planned.panel =
+        reader.name("panel", parse_input_panel, "one of \"none\", \"own\", \"shared\", \"norm\", \"chain\"");
+    planned.panel_from = reader.string_or_null("panel_from").value_or("");
+    if (reader.has("gate")) planned.gate = reader.string("gate");
+    if (const json* cost = reader.member("cost")) planned.cost = read_cost(*cost, reader.path_to("cost"), status);
+    planned.cost.source =
+        reader.name("cost_source", parse_cost_source, "one of \"ratio\", \"model\", \"measured\", \"mixed\"");
+    if (reader.has("error")) planned.error = read_error(*reader.member("error"), reader.path_to("error"), status);
     reader.finish();
     if (!status.ok()) return planned;
 
@@ -193,8 +124,17 @@ PlannedLayer read_layer(const json& object, const std::string& path, Status& sta
     if (planned.ratio.has_value() != linear) {
         reader.fail("ratio", linear ? "a number" : "null", linear ? "null" : "a number");
     }
-    if (planned.margin.has_value() != linear) {
-        reader.fail("margin", linear ? "a number" : "null", linear ? "null" : "a number");
+    const bool margin = linear && policy != Policy::kAccuracy;
+    if (planned.margin.has_value() != margin) {
+        reader.fail("margin", margin ? "a number" : "null", margin ? "null" : "a number");
+    }
+    if ((planned.panel == InputPanel::kNone) == int8) {
+        reader.fail("panel", int8 ? "another than \"none\" for \"int8\"" : "\"none\" for \"fp16\"",
+                    quote(name_of(planned.panel)));
+    }
+    const bool from = planned.panel != InputPanel::kNone && planned.panel != InputPanel::kOwn;
+    if (planned.panel_from.empty() == from) {
+        reader.fail("panel_from", from ? "a layer's name" : "null", from ? "null" : quote(planned.panel_from));
     }
     if (form != fused_form(planned)) reader.fail("fused", quote(fused_form(planned)), quote(form));
     if (planned.replaces.empty()) reader.fail("replaces", "at least one name", "none");
@@ -203,23 +143,27 @@ PlannedLayer read_layer(const json& object, const std::string& path, Status& sta
 
 PlanSummary read_summary(const json& object, const std::string& path, Status& status) {
     constexpr std::int64_t kMost = INT64_MAX;
-    ObjectReader reader(object, path, status);
+    ObjectReader reader(object, path, status, kDocument);
     PlanSummary summary;
     summary.linears = reader.integer("linears", 0, kMost);
     summary.int8 = reader.integer("int8", 0, kMost);
     summary.fp16 = reader.integer("fp16", 0, kMost);
     summary.left_by_ratio = reader.integer("left_by_ratio", 0, kMost);
+    summary.left_by_cost = reader.integer("left_by_cost", 0, kMost);
+    summary.left_by_accuracy = reader.integer("left_by_accuracy", 0, kMost);
     summary.left_by_skip = reader.integer("left_by_skip", 0, kMost);
     summary.left_no_kernel = reader.integer("left_no_kernel", 0, kMost);
     summary.left_by_force = reader.integer("left_by_force", 0, kMost);
     summary.not_linear = reader.integer("not_linear", 0, kMost);
+    summary.plan_us = time_us(reader, "plan_us");
+    summary.fp16_us = time_us(reader, "fp16_us");
     reader.finish();
     return summary;
 }
 
 Result<Plan> read_plan(const json& object, const std::string& path) {
     Status status;
-    ObjectReader reader(object, path, status);
+    ObjectReader reader(object, path, status, kDocument);
     if (object.is_object() && !object.contains("octile_plan")) {
         return Status(StatusCode::kParseError,
                       fmt::format("{}: missing: not a plan as `octile plan --format json` writes it",
@@ -228,12 +172,20 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
     Plan plan;
     reader.integer("octile_plan", 1, 1);
     plan.model = reader.string("model");
-    plan.policy = reader.name("policy", parse_policy, "\"ratio\"");
+    plan.policy = reader.name("policy", parse_policy, "one of \"ratio\", \"cost\", \"accuracy\"");
     const std::optional<double> min_ratio = reader.number_or_null("min_ratio");
     if (!min_ratio || *min_ratio < 0) {
         reader.fail("min_ratio", "a number >= 0", min_ratio ? fmt::format("{}", *min_ratio) : "null");
     }
     plan.min_ratio = min_ratio.value_or(0);
+    plan.core = reader.string_or_null("core").value_or("");
+    plan.threads = static_cast<int>(reader.integer("threads", 1, kMaxThreads));
+    plan.noise = reader.number("noise", 0, true);
+    if (reader.has("frontier")) {
+        const json& frontier = *reader.member("frontier");
+        if (!frontier.is_array()) reader.fail("frontier", "an array", found(frontier));
+        if (status.ok()) plan.frontier = read_frontier(frontier, reader.path_to("frontier"), status);
+    }
     PlanSummary summary;
     if (const json* value = reader.member("summary")) summary = read_summary(*value, reader.path_to("summary"), status);
     const json* layers = reader.member("layers");
@@ -242,7 +194,8 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
 
     std::vector<Layer> list;
     for (std::size_t i = 0; i < layers->size(); ++i) {
-        plan.layers.push_back(read_layer((*layers)[i], fmt::format("{}[{}]", reader.path_to("layers"), i), status));
+        plan.layers.push_back(
+            read_layer((*layers)[i], fmt::format("{}[{}]", reader.path_to("layers"), i), plan.policy, status));
         if (!status.ok()) return status;
         list.push_back(plan.layers.back().layer);
     }
@@ -260,33 +213,16 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
     return plan;
 }
 
-// nlohmann's message without its own error number, on one line.
-std::string syntax_message(std::string_view what) {
-    if (const std::size_t end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
-    constexpr std::size_t kLongest = 200;
-    if (what.size() <= kLongest && internal::is_printable(what)) return std::string(what);
-    // It quotes the token it stumbled over, which may be long and anything.
-    return std::string(what.substr(0, what.find(';')).substr(0, kLongest));
-}
-
-Result<json> parse(std::string_view text) {
-    try {
-        return json::parse(text);
-    } catch (const json::exception& error) {
-        return Status(StatusCode::kParseError, syntax_message(error.what()));
-    }
-}
-
 }  // namespace
 
 Result<Plan> plan_from_json(std::string_view text) {
-    const Result<json> document = parse(text);
+    const Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
     return read_plan(document.value(), "");
 }
 
 Result<std::vector<Plan>> plans_from_json(std::string_view text) {
-    const Result<json> document = parse(text);
+    const Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
     std::vector<Plan> plans;
     const json& root = document.value();

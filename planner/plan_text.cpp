@@ -10,20 +10,28 @@ std::string fused_form(const PlannedLayer& planned) {
     const Layer& layer = planned.layer;
     switch (layer.op) {
         case Op::kLayerNorm:
+            if (layer.epsilon) return fmt::format("FusedLayerNorm({}, eps={})", layer.n, *layer.epsilon);
             return fmt::format("FusedLayerNorm({})", layer.n);
         case Op::kActivation:
             return fmt::format("Activation({}, act={})", layer.n, name_of(layer.activation));
+        case Op::kAdd:
+            return fmt::format("Add({})", layer.n);
         case Op::kLinear:
             break;
     }
-    if (layer.activation == Activation::kNone) return fmt::format("FusedLinear({}→{})", layer.k, layer.n);
-    return fmt::format("FusedLinearAct({}→{}, act={})", layer.k, layer.n, name_of(layer.activation));
+    const std::string_view residual = layer.residual.empty() ? "" : ", residual";
+    if (layer.activation == Activation::kNone) return fmt::format("FusedLinear({}→{}{})", layer.k, layer.n, residual);
+    return fmt::format("FusedLinearAct({}→{}, act={}{})", layer.k, layer.n, name_of(layer.activation), residual);
 }
 
 std::string to_text(const PlanSummary& summary) {
-    std::string text = fmt::format("{} linear{}: {} INT8, {} FP16 (ratio {}, explicit skip {}, no kernel {}",
-                                   summary.linears, summary.linears == 1 ? "" : "s", summary.int8, summary.fp16,
-                                   summary.left_by_ratio, summary.left_by_skip, summary.left_no_kernel);
+    std::string text = fmt::format("{} linear{}: {} INT8, {} FP16 (", summary.linears, summary.linears == 1 ? "" : "s",
+                                   summary.int8, summary.fp16);
+    const bool ratio = summary.left_by_cost == 0 && summary.left_by_accuracy == 0;
+    if (summary.left_by_ratio > 0 || ratio) text += fmt::format("ratio {}, ", summary.left_by_ratio);
+    if (summary.left_by_cost > 0) text += fmt::format("cost {}, ", summary.left_by_cost);
+    if (summary.left_by_accuracy > 0) text += fmt::format("accuracy {}, ", summary.left_by_accuracy);
+    text += fmt::format("explicit skip {}, no kernel {}", summary.left_by_skip, summary.left_no_kernel);
     if (summary.left_by_force > 0) text += fmt::format(", forced {}", summary.left_by_force);
     return text + ")";
 }
@@ -31,7 +39,11 @@ std::string to_text(const PlanSummary& summary) {
 std::string to_text(const Plan& plan) {
     std::string text;
     auto out = std::back_inserter(text);
-    fmt::format_to(out, "plan {} policy={} min_ratio={}\n", plan.model, name_of(plan.policy), plan.min_ratio);
+    fmt::format_to(out, "plan {} policy={} min_ratio={}", plan.model, name_of(plan.policy), plan.min_ratio);
+    if (!plan.core.empty()) {
+        fmt::format_to(out, " core={} threads={} noise={}", plan.core, plan.threads, plan.noise);
+    }
+    text += '\n';
     for (const PlannedLayer& planned : plan.layers) {
         const Layer& layer = planned.layer;
         fmt::format_to(out, "{}: {} m={} count={} {} {}", layer.name, fused_form(planned), layer.m, layer.count,
@@ -39,7 +51,16 @@ std::string to_text(const Plan& plan) {
         if (planned.ratio) fmt::format_to(out, " ratio={:.6g}", *planned.ratio);
         if (layer.bias) text += " bias";
         if (planned.quantize_input) text += " quantize_input";
+        if (!planned.gate.empty()) fmt::format_to(out, " gate={}", planned.gate);
+        if (!planned.panel_from.empty()) {
+            fmt::format_to(out, " panel={}:{}", name_of(planned.panel), planned.panel_from);
+        }
+        if (const auto int8 = planned.cost.int8_us(), fp16 = planned.cost.fp16_us(); int8 && fp16) {
+            fmt::format_to(out, " int8={:.4g}us fp16={:.4g}us {}", *int8, *fp16, name_of(planned.cost.source));
+        }
+        if (planned.error) fmt::format_to(out, " sqnr={:.1f}dB", planned.error->sqnr_db);
         if (!layer.inputs.empty()) fmt::format_to(out, " inputs={}", fmt::join(layer.inputs, ","));
+        if (!layer.residual.empty()) fmt::format_to(out, " residual={}", layer.residual);
         if (planned.replaces.size() > 1) fmt::format_to(out, " replaces={}", fmt::join(planned.replaces, ","));
         if (planned.kernel) fmt::format_to(out, " kernel={}", *planned.kernel);
         text += '\n';

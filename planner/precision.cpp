@@ -25,15 +25,26 @@ bool reaches_ratio(std::int64_t k, std::int64_t n, double min_ratio) {
     return Uint128(k) * Uint128(n) << shift >= Uint128(mantissa) * Uint128(k + n);
 }
 
+std::optional<Choice> forced_choice(const Layer& linear, const Override& wanted) {
+    if (wanted.skip) return Choice{Precision::kFp16, Reason::kSkipped};
+    if (wanted.force) return within_kernels(linear, {*wanted.force, Reason::kForced});
+    if (linear.weights == WeightForm::kKeptFloat) return Choice{Precision::kFp16, Reason::kSkipped};
+    if (linear.weights == WeightForm::kInt8) return within_kernels(linear, {Precision::kInt8, Reason::kPrequantized});
+    return std::nullopt;
+}
+
+Choice within_kernels(const Layer& linear, Choice choice) {
+    // Longer sums could overflow the kernels' int32 accumulators.
+    if (choice.precision == Precision::kInt8 && linear.k > kMaxReduction) return {Precision::kFp16, Reason::kNoKernel};
+    return choice;
+}
+
 Choice choose_precision(const Layer& layer, double min_ratio, const Override& wanted) {
     if (layer.op != Op::kLinear) return {Precision::kFp16, Reason::kNotALinear};
-    if (wanted.skip) return {Precision::kFp16, Reason::kSkipped};
-    const Choice choice = wanted.force                                 ? Choice{*wanted.force, Reason::kForced}
-                          : reaches_ratio(layer.k, layer.n, min_ratio) ? Choice{Precision::kInt8, Reason::kRatioGeMin}
-                                                                       : Choice{Precision::kFp16, Reason::kRatioLtMin};
-    // Longer sums could overflow the kernels' int32 accumulators.
-    if (choice.precision == Precision::kInt8 && layer.k > kMaxReduction) return {Precision::kFp16, Reason::kNoKernel};
-    return choice;
+    if (const std::optional<Choice> forced = forced_choice(layer, wanted)) return *forced;
+    return within_kernels(layer, reaches_ratio(layer.k, layer.n, min_ratio)
+                                     ? Choice{Precision::kInt8, Reason::kRatioGeMin}
+                                     : Choice{Precision::kFp16, Reason::kRatioLtMin});
 }
 
 }  // namespace octile

@@ -28,6 +28,13 @@ struct Choice {
     bool operator==(const Choice&) const = default;
 };
 
+// What the caller's patterns decide for a linear, whatever the policy; nothing where they say nothing.
+std::optional<Choice> forced_choice(const Layer& linear, const Override& wanted);
+
+// The same choice, or NO_KERNEL where no INT8 kernel takes the shape.
+Choice within_kernels(const Layer& linear, Choice choice);
+
+// Policy `ratio`, for a layer of any kind.
 Choice choose_precision(const Layer& layer, double min_ratio, const Override& wanted);
 
 }  // namespace octile

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <string>
 #include <unordered_map>
 
@@ -54,10 +55,24 @@ Status validate_layer(const Layer& layer) {
         return invalid(fmt::format("n: expected k = {} for {}, found {}", layer.k, name_of(layer.op), layer.n));
     }
     if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
-        return invalid("act: expected one of relu, gelu, silu for an activation, found \"none\"");
+        return invalid("act: expected a function for an activation, found \"none\"");
     }
-    if (layer.op == Op::kLayerNorm && layer.activation != Activation::kNone) {
-        return invalid(fmt::format("act: expected none for a layernorm, found {}", quote(name_of(layer.activation))));
+    if ((layer.op == Op::kLayerNorm || layer.op == Op::kAdd) && layer.activation != Activation::kNone) {
+        return invalid(fmt::format("act: expected none for {} {}, found {}", layer.op == Op::kAdd ? "an" : "a",
+                                   name_of(layer.op), quote(name_of(layer.activation))));
+    }
+    if (layer.op == Op::kAdd && layer.inputs.size() != 2) {
+        return invalid(fmt::format("inputs: expected the two layers that add sums, found {}", layer.inputs.size()));
+    }
+    if (layer.op != Op::kLinear && !layer.residual.empty()) {
+        return invalid(
+            fmt::format("residual: expected none for {}, found {}", name_of(layer.op), quote(layer.residual)));
+    }
+    if (const auto scale = layer.output_scale; scale && !(std::isfinite(*scale) && *scale > 0)) {
+        return invalid(fmt::format("output_scale: expected a number > 0, found {}", *scale));
+    }
+    if (const auto epsilon = layer.epsilon; epsilon && !(std::isfinite(*epsilon) && *epsilon >= 0)) {
+        return invalid(fmt::format("eps: expected a number >= 0, found {}", *epsilon));
     }
     return {};
 }
@@ -75,21 +90,30 @@ Result<Edges> resolve_inputs(const std::vector<Layer>& layers) {
     for (std::size_t row = 0; row < layers.size(); ++row) {
         const Layer& layer = layers[row];
         if (layer.inputs.empty() && row > 0) edges[row].push_back(row - 1);
-        for (const std::string& input : layer.inputs) {
+        const auto resolve = [&](std::string_view field, const std::string& input) -> Result<std::size_t> {
             const auto found = rows.find(input);
             if (found == rows.end()) {
-                return in_row(layer, row, fmt::format("inputs: no layer is named {}", quote(input)));
+                return in_row(layer, row, fmt::format("{}: no layer is named {}", field, quote(input)));
             }
             const Occurrence& source = found->second;
             if (source.times > 1) {
-                return in_row(layer, row, fmt::format("inputs: {} layers are named {}", source.times, quote(input)));
+                return in_row(layer, row, fmt::format("{}: {} layers are named {}", field, source.times, quote(input)));
             }
             if (source.row >= row) {
                 return in_row(layer, row,
-                              fmt::format("inputs: expected a layer above this row, found {} (row {})", quote(input),
+                              fmt::format("{}: expected a layer above this row, found {} (row {})", field, quote(input),
                                           source.row + 1));
             }
-            edges[row].push_back(source.row);
+            return source.row;
+        };
+        for (const std::string& input : layer.inputs) {
+            const Result<std::size_t> source = resolve("inputs", input);
+            if (!source.ok()) return source.status();
+            edges[row].push_back(source.value());
+        }
+        if (!layer.residual.empty()) {
+            if (const Result<std::size_t> source = resolve("residual", layer.residual); !source.ok())
+                return source.status();
         }
     }
     return edges;

@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdlib>
 
-#include "base/names.h"
 #include "octile/cpu.h"
 
 #if defined(__aarch64__)
@@ -15,10 +13,6 @@
 
 namespace octile {
 namespace {
-
-constexpr std::array<std::string_view, kIsaCount> kIsaNames = {"avx2", "avxvnni", "avx512vnni", "neon",
-                                                               "fp16", "dotprod", "i8mm",       "sve256"};
-static_assert(kIsaNames.size() == static_cast<std::size_t>(Isa::kSve256) + 1);
 
 #if defined(__aarch64__)
 
@@ -80,13 +74,6 @@ IsaSet detect() {
 #endif
 
 }  // namespace
-
-std::string_view name_of(Isa isa) {
-    return internal::enum_name(kIsaNames, isa);
-}
-std::optional<Isa> parse_isa(std::string_view name) {
-    return internal::enum_from_name<Isa>(kIsaNames, name);
-}
 
 std::string to_string(IsaSet isas) {
     std::string text;

@@ -16,8 +16,9 @@ LAYERS = {
     "planner": ["octile", "base"],
     "runtime": ["octile", "base", "planner"],
     "inputs": ["octile", "base"],
+    "calibration": ["octile", "base", "planner", "inputs"],
     "tuner": ["octile", "base", "planner", "runtime", "inputs"],
-    "cli": ["octile", "base", "planner", "runtime", "inputs", "tuner"],
+    "cli": ["octile", "base", "planner", "runtime", "inputs", "calibration", "tuner"],
     "generators": [],
     "examples": ["octile"],
     # An oracle that shares code with its subject proves nothing.

@@ -19,7 +19,7 @@ from program import Program, disassemble, parse_kernels
 HERE = pathlib.Path(__file__).resolve().parent
 CEILINGS = HERE / "ceilings.json"
 PROGRAMS = ("octile_run_linear", "libtrace_blocks.so")
-DEFAULT_CPU = "max,sve-max-vq=1"
+DEFAULT_CPU = "max,sve=off"
 
 
 def shape_argument(text: str) -> Shape:

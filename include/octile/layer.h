@@ -15,15 +15,23 @@ enum class Op {
     kLinear,      // y[m, n] = act(x[m, k] * w[n, k]^T + bias[n])
     kLayerNorm,   // over n features of each of m rows; k == n
     kActivation,  // element by element on [m, n]; k == n
+    kAdd,         // the sum of its two inputs, [m, n] each; k == n
 };
 
-std::string_view name_of(Op op);  // "linear" "layernorm" "activation"
+std::string_view name_of(Op op);  // "linear" "layernorm" "activation" "add"
 std::optional<Op> parse_op(std::string_view name);
 
 // Largest m, k or n that a layer may have: what int32 accumulation allows for k (127 * 127 * k < 2^31), and 2^31 - 1
 // for the others.
 inline constexpr std::int64_t kMaxReduction = 131072;
 inline constexpr std::int64_t kMaxExtent = 2147483647;
+
+// What a layer's weights have become before they reach Octile.
+enum class WeightForm {
+    kFloat,      // as trained: the planner decides
+    kInt8,       // quantized already, per output channel or as a whole, with their scales beside them
+    kKeptFloat,  // left in floating point by whoever quantized the rest of the network
+};
 
 struct Layer {
     std::string name;
@@ -34,9 +42,17 @@ struct Layer {
     std::int64_t count = 1;  // how many times the network holds this layer
     Activation activation = Activation::kNone;
     bool bias = false;
+    std::optional<double> epsilon = {};  // of a layernorm, where the list says it
+    // Scale of this layer's output in INT8, where a calibration has fixed it: INT8 linears behind it may then read
+    // INT8.
+    std::optional<double> output_scale = {};
     // Names of the layers whose output this one reads; empty: the layer before it in the list (the first reads the
     // network's input).
     std::vector<std::string> inputs = {};
+    // Name of the layer above whose output, [m, n], is added to this linear's, after its activation; empty: none.
+    std::string residual = {};
+    // Of a layer list, not of a plan, where the reason says it.
+    WeightForm weights = WeightForm::kFloat;
 
     bool operator==(const Layer&) const = default;
 };

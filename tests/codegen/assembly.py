@@ -80,12 +80,12 @@ class Aarch64:
             return collections.Counter(spill=1)
         if not self._VECTOR.search(operands):
             return collections.Counter()
+        if mnemonic.startswith("ld1rq"):
+            return collections.Counter({"load q repeated": 1})
         if mnemonic.startswith(("ld1r", "ld2r", "ld3r", "ld4r")):
             return collections.Counter({"load element": 1})
         if mnemonic == "ld1" and re.search(r"\}\[\d+\]", operands):
             return collections.Counter({"load element": 1})
-        if mnemonic.startswith("ld1rq"):
-            return collections.Counter({"load q repeated": 1})
         if mnemonic.startswith("ld"):
             registers = re.findall(r"\b[qdshbz]\d+\b|v\d+\.\w+", operands.split("[")[0])
             widths = {"q": "load q", "z": "load z", "d": "load d", "v": "load q"}

@@ -39,11 +39,13 @@ TEST_CASE("csv: all columns") {
         "act,128,3072,3072,1,activation,silu,0,up\n");
     CHECK(model.name == "net");
     REQUIRE(model.layers.size() == 5);
-    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}});
-    CHECK(model.layers[1] == Layer{"q", Op::kLinear, 128, 768, 768, 12, Activation::kNone, true, {}});
-    CHECK(model.layers[2] == Layer{"k", Op::kLinear, 128, 768, 768, 12, Activation::kNone, false, {"norm"}});
-    CHECK(model.layers[3] == Layer{"up", Op::kLinear, 128, 768, 3072, 12, Activation::kGelu, false, {"q", "k"}});
-    CHECK(model.layers[4] == Layer{"act", Op::kActivation, 128, 3072, 3072, 1, Activation::kSilu, false, {"up"}});
+    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}, {}, {}});
+    CHECK(model.layers[1] == Layer{"q", Op::kLinear, 128, 768, 768, 12, Activation::kNone, true, {}, {}, {}});
+    CHECK(model.layers[2] == Layer{"k", Op::kLinear, 128, 768, 768, 12, Activation::kNone, false, {}, {}, {"norm"}});
+    CHECK(model.layers[3] ==
+          Layer{"up", Op::kLinear, 128, 768, 3072, 12, Activation::kGelu, false, {}, {}, {"q", "k"}});
+    CHECK(model.layers[4] ==
+          Layer{"act", Op::kActivation, 128, 3072, 3072, 1, Activation::kSilu, false, {}, {}, {"up"}});
 }
 
 TEST_CASE("csv: the same list however it is written") {
@@ -92,7 +94,7 @@ TEST_CASE("csv: bad lists") {
         {"name,m,k\nfc,1,2\n", {":1: ", "header", "found no \"n\""}},
         {"m,k,n\n1,2,3\n", {":1: ", "found no \"name\""}},
         {"\nfc1,1,2,3\n", {":2: ", "header", "\"fc1\""}},
-        {"name,m,k,n,cuont\nfc,1,2,3,4\n", {":1: ", "\"cuont\"", "[,count,op,act,bias,inputs]"}},
+        {"name,m,k,n,cuont\nfc,1,2,3,4\n", {":1: ", "\"cuont\"", "[,count,op,act,bias,inputs,eps,output_scale]"}},
         {"name,m,k,n,m\nfc,1,2,3,4\n", {":1: ", "once", "\"m\""}},
         {"name,m,k,n,\nfc,1,2,3,\n", {":1: ", "found \"\""}},
         {"Name,M,K,N\nfc,1,2,3\n", {":1: ", "\"Name\""}},
@@ -124,9 +126,10 @@ TEST_CASE("csv: bad lists") {
         {head + "fc,,2,3,,,,,\n", {":3: m: ", "found \"\""}},
         {head + "fc,nan,2,3,,,,,\n", {":3: m: ", "found \"nan\""}},
         // words
-        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm or activation", "found \"conv\""}},
+        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm, activation or add", "found \"conv\""}},
         {head + "fc,1,2,3,1,Linear,,,\n", {":3: op: ", "found \"Linear\""}},
-        {head + "fc,1,2,3,1,,swish,,\n", {":3: act: ", "none, relu, gelu or silu", "found \"swish\""}},
+        {head + "fc,1,2,3,1,,swish,,\n",
+         {":3: act: ", "none, relu, relu6, hardswish, gelu, gelu_tanh, quick_gelu or silu", "found \"swish\""}},
         {head + "fc,1,2,3,1,,,yes,\n", {":3: bias: ", "0, 1, true or false", "found \"yes\""}},
         {head + "fc,1,2,3,1,,,2,\n", {":3: bias: ", "found \"2\""}},
         // names and edges
@@ -163,6 +166,25 @@ TEST_CASE("csv: bad lists") {
         const Result<Model> model = parse(bad.text);
         require_error(model.status(), StatusCode::kParseError, bad.words);
         CHECK(model.status().message().rfind("lists/net.csv:", 0) == 0);
+    }
+}
+
+TEST_CASE("csv: epsilon and scale") {
+    const std::string list = "name,m,k,n,op,eps,output_scale\n";
+    const Model model = parse_ok(list + "a,1,2,2,layernorm,1e-12,\nb,1,2,3,linear,,0.25\nc,1,2,3,,,\n");
+    CHECK(model.layers[0].epsilon == 1e-12);
+    CHECK(model.layers[1].output_scale == 0.25);
+    CHECK_FALSE((model.layers[2].epsilon || model.layers[2].output_scale));
+    for (const auto& [row, words] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+             {"a,1,2,2,layernorm,-1,", {":2: eps: expected a number > 0, found \"-1\""}},
+             {"a,1,2,2,layernorm,nan,", {":2: eps: "}},
+             {"a,1,2,2,linear,1e-5,", {":2: eps: expected none for op linear"}},
+             {"a,1,2,2,layernorm,,1", {":2: output_scale: expected none for op layernorm"}},
+             {"a,1,2,2,linear,,0", {":2: output_scale: expected a number > 0"}},
+             {"a,1,2,2,linear,,1e999", {":2: output_scale: "}},
+             {"a,1,2,2,linear,,x", {":2: output_scale: ", "\"x\""}}}) {
+        INFO(row);
+        require_error(parse(list + row + "\n").status(), StatusCode::kParseError, words);
     }
 }
 

@@ -43,10 +43,17 @@ TEST_CASE("json: all keys") {
         {"name": "out", "m": 2147483647, "k": 131072, "n": 1, "bias": false, "inputs": ["norm", "fc"]}]})");
     CHECK(model.name == "tiny net");
     REQUIRE(model.layers.size() == 3);
-    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}});
-    CHECK(model.layers[1] == Layer{"fc", Op::kLinear, 128, 768, 3072, 1, Activation::kGelu, true, {"norm"}});
+    CHECK(model.layers[0] == Layer{"norm", Op::kLayerNorm, 128, 768, 768, 12, Activation::kNone, true, {}, {}, {}});
+    CHECK(model.layers[1] == Layer{"fc", Op::kLinear, 128, 768, 3072, 1, Activation::kGelu, true, {}, {}, {"norm"}});
     CHECK(model.layers[2] ==
-          Layer{"out", Op::kLinear, kMaxExtent, kMaxReduction, 1, 1, Activation::kNone, false, {"norm", "fc"}});
+          Layer{"out", Op::kLinear, kMaxExtent, kMaxReduction, 1, 1, Activation::kNone, false, {}, {}, {"norm", "fc"}});
+}
+
+TEST_CASE("json: epsilon and scale") {
+    const Model model = parse_ok(layers(R"({"name":"a","m":1,"k":1,"n":1,"output_scale":0.5},
+        {"name":"b","op":"layernorm","m":1,"k":1,"n":1,"eps":0.5})"));
+    CHECK(model.layers[0].output_scale == 0.5);
+    CHECK(model.layers[1].epsilon == 0.5);
 }
 
 TEST_CASE("json: the model's name defaults to the file's") {
@@ -103,13 +110,18 @@ TEST_CASE("json: what is JSON but no layer list") {
         {layers(R"({"name":"a","m":1e400,"k":1,"n":1})"), {"expected JSON"}},
         {with(R"("count":0)"), {"layers[0].count: ", "found 0"}},
         // words, names, edges
-        {with(R"("op":"conv")"), {"layers[0].op: ", "linear, layernorm or activation", "found \"conv\""}},
+        {with(R"("op":"layernorm","eps":0)"), {"layers[0].eps: expected a number > 0, found 0"}},
+        {with(R"("op":"linear","eps":1e-5)"), {"layers[0].eps: expected none for op linear"}},
+        {with(R"("output_scale":"1")"), {"layers[0].output_scale: expected a number > 0, found \"1\""}},
+        {with(R"("op":"add")"), {"layers[0].inputs: expected the two layers that op add sums, found 0"}},
+        {with(R"("op":"conv")"), {"layers[0].op: ", "linear, layernorm, activation or add", "found \"conv\""}},
         {with(R"("op":1)"), {"layers[0].op: ", "a string"}},
-        {with(R"("act":"swish")"), {"layers[0].act: ", "none, relu, gelu or silu", "found \"swish\""}},
+        {with(R"("act":"swish")"),
+         {"layers[0].act: ", "none, relu, relu6, hardswish, gelu, gelu_tanh, quick_gelu or silu", "found \"swish\""}},
         {with(R"("bias":"yes")"), {"layers[0].bias: ", "true or false", "found \"yes\""}},
         {with(R"("bias":2)"), {"layers[0].bias: ", "found 2"}},
         {with(R"("bias":0.0)"), {"layers[0].bias: ", "found 0.0"}},
-        {with(R"("N":1)"), {"layers[0]: ", "name, op, m, k, n, count, act, bias, inputs", "\"N\""}},
+        {with(R"("N":1)"), {"layers[0]: ", "name, op, m, k, n, count, act, bias, inputs, eps, output_scale", "\"N\""}},
         {with(R"("activation":"gelu")"), {"layers[0]: ", "\"activation\""}},
         {with(R"("inputs":"a")"), {"layers[0].inputs: ", "an array"}},
         {with(R"("inputs":[3])"), {"layers[0].inputs[0]: ", "a string", "found 3"}},

@@ -18,7 +18,7 @@ using octile::test::TestTensor;
 namespace {
 
 struct Found {
-    SafetensorsFile file;
+    Checkpoint file;
     LinearTensors tensors;
 
     std::vector<std::string> names() const {
@@ -44,7 +44,8 @@ struct Found {
 
 Found find(const std::vector<TestTensor>& tensors, const std::string& skip = "") {
     const TempFolder folder;  // the mapping outlives the name
-    Result<SafetensorsFile> file = SafetensorsFile::open(folder.write("net.safetensors", safetensors_bytes(tensors)));
+    Result<Checkpoint> file =
+        Checkpoint::open(folder.write("net.safetensors", safetensors_bytes(tensors)), InputFormat::kSafetensors);
     INFO(file.status().message());
     REQUIRE(file.ok());
     Result<LinearTensors> found = find_linear_tensors(file.value(), 128, skip);
@@ -55,8 +56,8 @@ Found find(const std::vector<TestTensor>& tensors, const std::string& skip = "")
 
 Status find_error(const std::vector<TestTensor>& tensors, std::int64_t tokens = 128, const std::string& skip = "") {
     const TempFolder folder;
-    const Result<SafetensorsFile> file =
-        SafetensorsFile::open(folder.write("net.safetensors", safetensors_bytes(tensors)));
+    const Result<Checkpoint> file =
+        Checkpoint::open(folder.write("net.safetensors", safetensors_bytes(tensors)), InputFormat::kSafetensors);
     INFO(file.status().message());
     REQUIRE(file.ok());
     return find_linear_tensors(file.value(), tokens, skip).status();
@@ -109,17 +110,18 @@ TEST_CASE("linear tensors: a BERT checkpoint in order of execution") {
 
     const std::string before = "encoder.layer.1.output.LayerNorm";
     CHECK(found.layer(block + "attention.self.query") ==
-          Layer{block + "attention.self.query", Op::kLinear, 128, 4, 4, 1, Activation::kNone, true, {}});
+          Layer{block + "attention.self.query", Op::kLinear, 128, 4, 4, 1, Activation::kNone, true, {}, {}, {}});
     CHECK(found.layer(block + "attention.self.value").inputs == std::vector<std::string>{before});
     CHECK(found.layer(block + "attention.output.dense").inputs ==
           std::vector<std::string>{block + "attention.self.query", block + "attention.self.key",
                                    block + "attention.self.value"});
-    CHECK(found.layer(block + "attention.output.LayerNorm") ==
-          Layer{block + "attention.output.LayerNorm", Op::kLayerNorm, 128, 4, 4, 1, Activation::kNone, true, {}});
+    CHECK(
+        found.layer(block + "attention.output.LayerNorm") ==
+        Layer{block + "attention.output.LayerNorm", Op::kLayerNorm, 128, 4, 4, 1, Activation::kNone, true, {}, {}, {}});
     CHECK(found.layer(block + "intermediate.dense") ==
-          Layer{block + "intermediate.dense", Op::kLinear, 128, 4, 8, 1, Activation::kGelu, true, {}});
+          Layer{block + "intermediate.dense", Op::kLinear, 128, 4, 8, 1, Activation::kGelu, true, {}, {}, {}});
     CHECK(found.layer(block + "output.dense") ==
-          Layer{block + "output.dense", Op::kLinear, 128, 8, 4, 1, Activation::kNone, true, {}});
+          Layer{block + "output.dense", Op::kLinear, 128, 8, 4, 1, Activation::kNone, true, {}, {}, {}});
     CHECK(found.layer("encoder.layer.0.attention.self.key").inputs == std::vector<std::string>{"embeddings.LayerNorm"});
 
     CHECK(found.tensors.left_out.size() == 4);

@@ -97,12 +97,12 @@ TEST_CASE("models: shapes that decisions are known for") {
         return Layer();
     };
     const Layer vit = find(read("vit-b16.csv"), "ffn.up");
-    CHECK(vit == Layer{"ffn.up", Op::kLinear, 197, 768, 3072, 12, Activation::kGelu, true, {}});
+    CHECK(vit == Layer{"ffn.up", Op::kLinear, 197, 768, 3072, 12, Activation::kGelu, true, {}, {}, {}});
     const Model mobilevit = read("mobilevit-s.csv");
     CHECK(find(mobilevit, "block1.ffn.up") ==
-          Layer{"block1.ffn.up", Op::kLinear, 1024, 144, 288, 2, Activation::kSilu, true, {}});
+          Layer{"block1.ffn.up", Op::kLinear, 1024, 144, 288, 2, Activation::kSilu, true, {}, {}, {}});
     CHECK(find(mobilevit, "block2.ffn.up") ==
-          Layer{"block2.ffn.up", Op::kLinear, 256, 192, 384, 4, Activation::kSilu, true, {}});
+          Layer{"block2.ffn.up", Op::kLinear, 256, 192, 384, 4, Activation::kSilu, true, {}, {}, {}});
     CHECK(find(mobilevit, "block3.ffn.up") ==
-          Layer{"block3.ffn.up", Op::kLinear, 64, 240, 480, 3, Activation::kSilu, true, {}});
+          Layer{"block3.ffn.up", Op::kLinear, 64, 240, 480, 3, Activation::kSilu, true, {}, {}, {}});
 }

@@ -6,11 +6,14 @@
 #include <random>
 #include <string>
 
+#include "inputs/benchdnn_layers.h"
 #include "inputs/csv_layers.h"
 #include "inputs/json_layers.h"
 #include "inputs/linear_tensors.h"
+#include "inputs/model_config.h"
 #include "inputs/read_model.h"
 #include "inputs/safetensors.h"
+#include "inputs/verbose_layers.h"
 #include "tests/inputs/safetensors_builder.h"
 #include "tests/inputs/status_checks.h"
 #include "tests/inputs/temp_folder.h"
@@ -69,6 +72,46 @@ TEST_CASE("mutation: json") {
     REQUIRE(parse_json_layers(text, "x.json").ok());
     for_each_mutation(text,
                       [](const std::string& mutated) { check_answer(parse_json_layers(mutated, "x.json"), mutated); });
+}
+
+TEST_CASE("mutation: problems and logs of oneDNN") {
+    const std::string problems = "--reset --dt=f32 --mb=2\nmb8ic64ih2oc128n\"a*3\"\n2x3x4:1x4x5:2x3x5_nb\n";
+    REQUIRE(parse_benchdnn_layers(problems, "x").ok());
+    for_each_mutation(problems,
+                      [](const std::string& mutated) { check_answer(parse_benchdnn_layers(mutated, "x"), mutated); });
+    const std::string log =
+        "onednn_verbose,v1,primitive,exec,cpu,matmul,a,undef,src:f32 wei:f32 bia:f32,attr-post-ops:eltwise_relu,,"
+        "2x3:3x4,0.1\ndnnl_verbose,exec,cpu,inner_product,a,forward,src_f32 wei_f32,,,mb2ic3oc4,0.1\n";
+    REQUIRE(parse_verbose_layers(log, "x").ok());
+    for_each_mutation(log,
+                      [](const std::string& mutated) { check_answer(parse_verbose_layers(mutated, "x"), mutated); });
+}
+
+TEST_CASE("mutation: configurations and indexes") {
+    const std::string config =
+        R"({"architectures":["LlamaForCausalLM"],"head_dim":64,"hidden_act":"silu","hidden_size":64,"rms_norm_eps":1e-5,)"
+        R"("intermediate_size":128,"model_type":"llama","num_attention_heads":4,"num_hidden_layers":2,"vocab_size":99})";
+    REQUIRE(read_model_config(config, "config.json", 4).ok());
+    for_each_mutation(config, [](const std::string& mutated) {
+        check_answer(read_model_config(mutated, "config.json", 4), mutated);
+    });
+    const test::TempFolder folder;
+    folder.write("a", test::safetensors_bytes({{"x.weight", {2, 2}, "I8"}, {"x.weight_scale", {2, 1}}}));
+    const std::string index = R"({"weight_map":{"x.weight":"a","x.weight_scale":"a"}})";
+    const std::string quantization = R"({"quantization_config":{"ignore":["y","re:z.*[0-9]+"]}})";
+    const ReadOptions options = {.tokens = 4, .skip = {}};
+    folder.write("config.json", quantization);
+    const auto path = folder.write("model.safetensors.index.json", index);
+    REQUIRE(read_model(path, options).ok());
+    for_each_mutation(quantization, [&](const std::string& mutated) {
+        folder.write("config.json", mutated);
+        check_answer(read_model(path, options), mutated);
+    });
+    folder.write("config.json", quantization);
+    for_each_mutation(index, [&](const std::string& mutated) {
+        folder.write("model.safetensors.index.json", mutated);
+        check_answer(read_model(path, options), mutated);
+    });
 }
 
 TEST_CASE("mutation: safetensors") {

@@ -80,8 +80,22 @@ TEST_CASE("Every field counts", "[compare]") {
     CHECK(lines_after([](Plan& p) { p.model = ""; }) == Lines{"plan: model: net -> (none)"});
     CHECK(lines_after([](Plan& p) { p.layers[0].kernel = "gemm"; }) == Lines{"a: kernel: null -> gemm"});
     CHECK(lines_after([](Plan& p) { p.layers[0].kernel = "null"; }).size() == 1);
-    CHECK(lines_after([](Plan& p) { p.layers[0].cost.int8_us = 1.5; }) == Lines{"a: int8_us: null -> 1.5"});
-    CHECK(lines_after([](Plan& p) { p.layers[0].cost.fp16_us = 0; }) == Lines{"a: fp16_us: null -> 0"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].cost.int8 = SideCost{.gemm_us = 1.5}; }) ==
+          Lines{"a: int8_us: null -> 1.5"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].cost.fp16 = SideCost{}; }) == Lines{"a: fp16_us: null -> 0"});
+    CHECK(lines_after([](Plan& p) { p.core = "oryon"; }) == Lines{"plan: core: (none) -> oryon"});
+    CHECK(lines_after([](Plan& p) { p.threads = 4; }) == Lines{"plan: threads: 1 -> 4"});
+    CHECK(lines_after([](Plan& p) { p.noise = 0.5; }) == Lines{"plan: noise: 0 -> 0.5"});
+    CHECK(lines_after([](Plan& p) { p.frontier.resize(2); }) == Lines{"plan: frontier: 0 points -> 2 points"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].panel = InputPanel::kNorm; }) == Lines{"a: panel: own -> norm"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].panel_from = "x"; }) == Lines{"a: panel_from: (none) -> x"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].gate = p.layers[1].layer.name; }) == Lines{"a: gate: (none) -> b"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].layer.residual = p.layers[1].layer.name; }) ==
+          Lines{"a: residual: (none) -> b"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].layer.epsilon = 0.5; }) == Lines{"a: eps: null -> 0.5"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].layer.output_scale = 2; }) == Lines{"a: output_scale: null -> 2"});
+    CHECK(lines_after([](Plan& p) { p.layers[0].error = LayerError{.sqnr_db = 30, .cosine = 1}; }) ==
+          Lines{"a: error: null -> 30 dB, cosine 1, fp16"});
     CHECK(lines_after([](Plan& p) { p.layers[1].margin = 1; }) == Lines{"b: margin: -224 -> 1"});
     CHECK(lines_after([](Plan& p) { p.layers[1].ratio = 33; }) == Lines{"b: ratio: 32 -> 33"});
     CHECK(lines_after([](Plan& p) { p.layers[0].quantize_input = false; }) ==

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "octile/plan.h"
 #include "tests/planner/build_layers.h"
 
 using namespace octile;
@@ -165,4 +166,64 @@ TEST_CASE("Fusion keeps who reads whom, in 1,000 random lists", "[fusion]") {
         }
     }
     CHECK(absorbed > 50);
+}
+
+namespace {
+
+Layer add(std::string name, std::int64_t m, std::int64_t n, std::vector<std::string> inputs) {
+    Layer layer = linear(std::move(name), m, n, n, std::move(inputs));
+    layer.op = Op::kAdd;
+    return layer;
+}
+
+}  // namespace
+
+TEST_CASE("A linear absorbs the residual addition behind it", "[fusion]") {
+    const auto rows =
+        fused({layer_norm("ln", 4, 8), linear("up", 4, 8, 16), activation("gelu", 4, 16, Activation::kGelu),
+               linear("down", 4, 16, 8), add("sum", 4, 8, {"ln", "down"}), layer_norm("next", 4, 8)});
+    REQUIRE(names(rows) == Names{"ln", "up", "down", "next"});
+    CHECK(rows[2].layer.residual == "ln");
+    CHECK(rows[2].replaces == Names{"down", "sum"});
+    CHECK(rows[3].sources == std::vector<std::size_t>{2});
+    PlannedLayer planned;
+    planned.layer = rows[2].layer;
+    CHECK(fused_form(planned) == "FusedLinear(16→8, residual)");
+}
+
+TEST_CASE("The order of activation and addition is kept", "[fusion]") {
+    const auto before = fused({linear("a", 4, 8, 8), linear("b", 4, 8, 8), activation("relu", 4, 8, Activation::kRelu),
+                               add("sum", 4, 8, {"a", "relu"})});
+    REQUIRE(names(before) == Names{"a", "b"});
+    CHECK(before[1].layer.activation == Activation::kRelu);
+    CHECK(before[1].layer.residual == "a");
+    CHECK(before[1].replaces == Names{"b", "relu", "sum"});
+    const auto after = fused({linear("a", 4, 8, 8), linear("b", 4, 8, 8), add("sum", 4, 8, {"a", "b"}),
+                              activation("relu", 4, 8, Activation::kRelu)});
+    REQUIRE(names(after) == Names{"a", "b", "relu"});
+    CHECK(after[1].layer.activation == Activation::kNone);
+    CHECK(after[1].layer.residual == "a");
+}
+
+TEST_CASE("An addition stays where a linear cannot take it in", "[fusion]") {
+    // Somebody else reads the linear; both sides are one; shapes differ; it has a residual already.
+    CHECK(names(fused({linear("a", 4, 8, 8), linear("b", 4, 8, 8), add("sum", 4, 8, {"a", "b"}),
+                       linear("c", 4, 8, 8, {"b"})})) == Names{"a", "b", "sum", "c"});
+    CHECK(names(fused({linear("a", 4, 8, 8), add("twice", 4, 8, {"a", "a"})})) == Names{"a", "twice"});
+    CHECK(names(fused({linear("a", 4, 8, 8), linear("b", 2, 8, 8), add("sum", 4, 8, {"a", "b"})})) ==
+          Names{"a", "b", "sum"});
+    CHECK(names(fused({linear("a", 4, 8, 8), linear("b", 4, 8, 8), add("sum", 4, 8, {"a", "b"}),
+                       add("again", 4, 8, {"a", "sum"})})) == Names{"a", "b", "again"});
+    CHECK(names(fused({linear("a", 4, 8, 8), layer_norm("b", 4, 8), add("sum", 4, 8, {"a", "b"})})) ==
+          Names{"a", "b", "sum"});
+}
+
+TEST_CASE("What an absorbed row was a residual of is named anew", "[fusion]") {
+    Layer last = linear("last", 4, 8, 8);
+    last.residual = "relu";
+    const auto rows =
+        fused({linear("a", 4, 8, 8), activation("relu", 4, 8, Activation::kRelu), linear("b", 4, 8, 8), last});
+    // The activation has two readers, and the linear in front of it one.
+    REQUIRE(names(rows) == Names{"a", "b", "last"});
+    CHECK(rows[2].layer.residual == "a");
 }

@@ -45,11 +45,12 @@ TEST_CASE("The JSON of a plan", "[plan_json]") {
  "model": "net",
  "policy": "ratio",
  "min_ratio": 256,
- "summary": {"linears": 2, "int8": 1, "fp16": 1, "left_by_ratio": 1, "left_by_skip": 0, "left_no_kernel": 0, "left_by_force": 0, "not_linear": 1},
+ "core": null, "threads": 1, "noise": 0,
+ "summary": {"linears": 2, "int8": 1, "fp16": 1, "left_by_ratio": 1, "left_by_cost": 0, "left_by_accuracy": 0, "left_by_skip": 0, "left_no_kernel": 0, "left_by_force": 0, "not_linear": 1, "plan_us": null, "fp16_us": null},
  "layers": [
-  {"name": "ln", "op": "layernorm", "m": 197, "k": 768, "n": 768, "count": 1, "act": "none", "bias": false, "inputs": [], "precision": "fp16", "reason": "NOT_A_LINEAR", "ratio": null, "margin": null, "quantize_input": false, "fused": "FusedLayerNorm(768)", "replaces": ["ln"], "kernel": null, "cost": {"int8_us": null, "fp16_us": null}, "cost_source": "ratio"},
-  {"name": "fc1", "op": "linear", "m": 197, "k": 768, "n": 3072, "count": 1, "act": "gelu", "bias": false, "inputs": [], "precision": "int8", "reason": "RATIO_GE_MIN", "ratio": 614.4, "margin": 358.4, "quantize_input": true, "fused": "FusedLinearAct(768→3072, act=gelu)", "replaces": ["fc1", "gelu"], "kernel": null, "cost": {"int8_us": null, "fp16_us": null}, "cost_source": "ratio"},
-  {"name": "out", "op": "linear", "m": 197, "k": 64, "n": 64, "count": 1, "act": "none", "bias": false, "inputs": ["fc1"], "precision": "fp16", "reason": "RATIO_LT_MIN", "ratio": 32, "margin": -224, "quantize_input": false, "fused": "FusedLinear(64→64)", "replaces": ["out"], "kernel": null, "cost": {"int8_us": null, "fp16_us": null}, "cost_source": "ratio"}]}
+  {"name": "ln", "op": "layernorm", "m": 197, "k": 768, "n": 768, "count": 1, "act": "none", "bias": false, "inputs": [], "precision": "fp16", "reason": "NOT_A_LINEAR", "ratio": null, "margin": null, "quantize_input": false, "fused": "FusedLayerNorm(768)", "replaces": ["ln"], "kernel": null, "panel": "none", "panel_from": null, "cost": {"int8_us": null, "fp16_us": null}, "cost_source": "ratio"},
+  {"name": "fc1", "op": "linear", "m": 197, "k": 768, "n": 3072, "count": 1, "act": "gelu", "bias": false, "inputs": [], "precision": "int8", "reason": "RATIO_GE_MIN", "ratio": 614.4, "margin": 358.4, "quantize_input": true, "fused": "FusedLinearAct(768→3072, act=gelu)", "replaces": ["fc1", "gelu"], "kernel": null, "panel": "norm", "panel_from": "ln", "cost": {"int8_us": null, "fp16_us": null}, "cost_source": "ratio"},
+  {"name": "out", "op": "linear", "m": 197, "k": 64, "n": 64, "count": 1, "act": "none", "bias": false, "inputs": ["fc1"], "precision": "fp16", "reason": "RATIO_LT_MIN", "ratio": 32, "margin": -224, "quantize_input": false, "fused": "FusedLinear(64→64)", "replaces": ["out"], "kernel": null, "panel": "none", "panel_from": null, "cost": {"int8_us": null, "fp16_us": null}, "cost_source": "ratio"}]}
 )json";
     CHECK(to_json(small_plan()) == expected);
 }
@@ -58,8 +59,20 @@ TEST_CASE("Plans round-trip through JSON", "[plan_json]") {
     Plan plan = small_plan();
     CHECK(plan_from_json(to_json(plan)).value() == plan);
     plan.layers[1].kernel = "gemm_s8";
-    plan.layers[1].cost.int8_us = 12.125;
-    plan.layers[2].cost.fp16_us = 1e-7;
+    plan.layers[0].layer.epsilon = 1e-12;
+    plan.layers[1].gate = "the gate";
+    plan.layers[2].layer.residual = "ln";
+    plan.layers[1].layer.output_scale = 0.037;
+    plan.layers[1].cost.int8 = SideCost{.input_us = 1, .gemm_us = 12.125, .isa = Isa::kI8mm, .measured = true};
+    plan.layers[2].cost.fp16 = SideCost{.epilogue_us = 0.001, .conversion_us = 7, .bound = Bound::kMemory};
+    plan.layers[1].cost.source = CostSource::kMixed;
+    plan.layers[1].error = LayerError{.sqnr_db = 31.5, .cosine = 0.999, .smoothquant_alpha = 0.5, .int8 = true};
+    plan.layers[2].error = LayerError{.sqnr_db = -3, .cosine = -0.25};
+    plan.frontier = {{.int8_layers = 0, .saved_us = 0, .sqnr_db = 90},
+                     {.int8_layers = 1, .saved_us = 3.5, .sqnr_db = 40}};
+    plan.core = "neoverse-v2";
+    plan.threads = 8;
+    plan.noise = 0.05;
     plan.model = "a \"quoted\\ name\" → with / everything";
     plan.layers[2].layer.name = "x\"y";
     CHECK(plan_from_json(to_json(plan)).value() == plan);
@@ -74,8 +87,8 @@ TEST_CASE("500 random plans round-trip, alone and together", "[plan_json]") {
         REQUIRE(plan.ok());
         for (PlannedLayer& layer : plan->layers) {
             if (random() % 4 == 0) layer.kernel = "kernel_" + std::to_string(random() % 9);
-            if (random() % 4 == 0) layer.cost.int8_us = static_cast<double>(random()) / 3;
-            if (random() % 4 == 0) layer.cost.fp16_us = static_cast<double>(random()) * 1e-9;
+            if (random() % 4 == 0) layer.cost.int8 = SideCost{.gemm_us = static_cast<double>(random()) / 3};
+            if (random() % 4 == 0) layer.cost.fp16 = SideCost{.input_us = static_cast<double>(random()) * 1e-9};
         }
         const Result<Plan> read = plan_from_json(to_json(plan.value()));
         INFO(read.status().message());
@@ -102,7 +115,14 @@ TEST_CASE("One plan is an object, several are an array", "[plan_json]") {
 TEST_CASE("Errors name the field", "[plan_json]") {
     CHECK(error_of(edited("\"octile_plan\": 1", "\"octile_plan\": 2")) ==
           "octile_plan: expected an integer from 1 to 1, found 2");
-    CHECK(error_of(edited("\"ratio\",\n", "\"cost\",\n")) == "policy: expected \"ratio\", found \"cost\"");
+    CHECK(error_of(edited("\"ratio\",\n", "\"speed\",\n")) ==
+          "policy: expected one of \"ratio\", \"cost\", \"accuracy\", found \"speed\"");
+    CHECK(error_of(edited("\"core\": null", "\"core\": 1")) == "core: expected a string, found 1");
+    CHECK(error_of(edited("\"threads\": 1", "\"threads\": 0")) ==
+          "threads: expected an integer from 1 to 1024, found 0");
+    CHECK(error_of(edited("\"noise\": 0", "\"noise\": -1")) == "noise: expected a number >= 0, found -1");
+    CHECK(error_of(edited("\"panel\": \"norm\"", "\"panel\": \"magic\"")).find("layers[1].panel: expected one of") ==
+          0);
     CHECK(error_of(edited("\"min_ratio\": 256", "\"min_ratio\": -1")) == "min_ratio: expected a number >= 0, found -1");
     CHECK(error_of(edited("\"min_ratio\": 256", "\"min_ratio\": null")) ==
           "min_ratio: expected a number >= 0, found null");
@@ -113,7 +133,7 @@ TEST_CASE("Errors name the field", "[plan_json]") {
     CHECK(error_of(edited("{\"octile_plan\": 1,", "{\"octile_plan\": 1, \"extra\": 1,")) ==
           "plan: unknown field \"extra\"");
     CHECK(error_of(edited("\"op\": \"linear\"", "\"op\": \"conv\"")) ==
-          "layers[1].op: expected one of \"linear\", \"layernorm\", \"activation\", found \"conv\"");
+          "layers[1].op: expected one of \"linear\", \"layernorm\", \"activation\", \"add\", found \"conv\"");
     CHECK(error_of(edited("\"precision\": \"int8\"", "\"precision\": \"int4\"")) ==
           "layers[1].precision: expected \"int8\" or \"fp16\", found \"int4\"");
     CHECK(error_of(edited("RATIO_GE_MIN", "BECAUSE")).find("layers[1].reason: expected") == 0);
@@ -127,7 +147,8 @@ TEST_CASE("Errors name the field", "[plan_json]") {
           "layers[0].cost.int8_us: expected a time >= 0 or null, found -1");
     CHECK(error_of(edited("\"int8_us\": null", "\"int8_us\": \"1\"")) ==
           "layers[0].cost.int8_us: expected a number or null, found \"1\"");
-    CHECK(error_of(edited("\"fp16_us\": null", "\"fp16\": null")) == "layers[0].cost.fp16_us: missing");
+    CHECK(error_of(edited("\"fp16_us\": null}, \"cost_source\"", "\"fp16\": null}, \"cost_source\"")) ==
+          "layers[0].cost.fp16_us: missing");
     CHECK(error_of(edited("\"kernel\": null, ", "")) == "layers[0].kernel: missing");
     CHECK(error_of(edited("\"kernel\": null", "\"kernel\": []")) ==
           "layers[0].kernel: expected a string, found an array");
@@ -149,6 +170,12 @@ TEST_CASE("A plan that contradicts itself is refused", "[plan_json]") {
     CHECK(error_of(edited("\"ratio\": null", "\"ratio\": 1")) == "layers[0].ratio: expected null, found a number");
     CHECK(error_of(edited("\"margin\": 358.4", "\"margin\": null")) ==
           "layers[1].margin: expected a number, found null");
+    CHECK(error_of(edited("\"panel\": \"norm\"", "\"panel\": \"none\"")) ==
+          "layers[1].panel: expected another than \"none\" for \"int8\", found \"none\"");
+    CHECK(error_of(edited("\"panel_from\": \"ln\"", "\"panel_from\": null")) ==
+          "layers[1].panel_from: expected a layer's name, found null");
+    CHECK(error_of(edited("\"int8_us\": null, \"fp16_us\": null}", "\"int8_us\": 1, \"fp16_us\": null}")) ==
+          "layers[0].cost.int8_us: expected null, the sum of its parts, found 1");
     CHECK(error_of(edited("act=gelu", "act=relu"))
               .find("layers[1].fused: expected \"FusedLinearAct(768→3072, act=gelu)\"") == 0);
     CHECK(error_of(edited("\"replaces\": [\"ln\"]", "\"replaces\": []")) ==

@@ -75,6 +75,27 @@ TEST_CASE("A linear that stays FP16 for whatever reason has no quantizer on its 
     }
 }
 
+TEST_CASE("An up projection is multiplied by its gate", "[planner]") {
+    const auto gate_of = [](Activation gate, Activation up, std::int64_t width) {
+        std::vector<Layer> layers = {layer_norm("ln", 4, 64), linear("g", 4, 64, 256),
+                                     linear("u", 4, 64, width, {"ln"}), linear("down", 4, 256, 64, {"g", "u"})};
+        layers[1].activation = gate;
+        layers[2].activation = up;
+        return planned(layers).layers[2].gate;
+    };
+    CHECK(gate_of(Activation::kSilu, Activation::kNone, 256) == "g");
+    CHECK(gate_of(Activation::kNone, Activation::kNone, 256).empty());
+    CHECK(gate_of(Activation::kSilu, Activation::kSilu, 256).empty());
+    CHECK(gate_of(Activation::kSilu, Activation::kNone, 128).empty());
+    CHECK(gate_of(Activation::kNone, Activation::kSilu, 256).empty());  // the gate comes too late
+
+    Layer g = linear("mlp.gate_proj", 4, 64, 256), u = linear("mlp.up_proj", 4, 64, 256);
+    g.activation = Activation::kSilu;
+    const Plan named = planned({layer_norm("ln", 4, 64), g, u, linear("mlp.down_proj", 4, 256, 64)});
+    CHECK(named.layers[2].gate == "mlp.gate_proj");
+    CHECK(named.layers[2].layer.inputs == std::vector<std::string>{"ln"});
+}
+
 TEST_CASE("Patterns see linears only, under their own name", "[planner]") {
     PlanOptions options;
     options.forces = {{"ln|gelu", Precision::kInt8}};

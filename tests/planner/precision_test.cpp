@@ -111,6 +111,31 @@ TEST_CASE("Skip wins over force, force over the ratio", "[precision]") {
     CHECK(choose_precision(wide, 256, {.skip = true, .force = {}}) == Choice{Precision::kFp16, Reason::kSkipped});
 }
 
+TEST_CASE("Weights that came as int8 stay so, and floats beside them too", "[precision]") {
+    Layer narrow = linear("fc", 1, 64, 64), wide = linear("fc", 1, 768, 3072);
+    narrow.weights = WeightForm::kInt8;
+    wide.weights = WeightForm::kKeptFloat;
+    CHECK(choose_precision(narrow, 256, {}) == Choice{Precision::kInt8, Reason::kPrequantized});
+    CHECK(choose_precision(wide, 256, {}) == Choice{Precision::kFp16, Reason::kSkipped});
+    for (Layer* layer : {&narrow, &wide}) {
+        CHECK(choose_precision(*layer, 256, {.skip = true, .force = {}}) == Choice{Precision::kFp16, Reason::kSkipped});
+        for (const Precision precision : {Precision::kInt8, Precision::kFp16}) {
+            CHECK(choose_precision(*layer, 256, {.skip = false, .force = precision}) ==
+                  Choice{precision, Reason::kForced});
+        }
+    }
+    narrow.k = kMaxReduction + 1;
+    CHECK(choose_precision(narrow, 256, {}) == Choice{Precision::kFp16, Reason::kNoKernel});
+    // A plan says it in its reasons, and so is the same after a way through JSON.
+    narrow.k = 64;
+    wide.name = "other";
+    const Result<Plan> plan = make_plan({"net", {narrow, wide}}, {});
+    REQUIRE(plan.ok());
+    const Result<Plan> read = plan_from_json(to_json(plan.value()));
+    REQUIRE(read.ok());
+    CHECK(read.value() == plan.value());
+}
+
 TEST_CASE("What is no linear keeps floating point, even if forced", "[precision]") {
     const Choice floating = {Precision::kFp16, Reason::kNotALinear};
     const Override int8 = {.skip = false, .force = Precision::kInt8};

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "octile/cpu.h"
 #include "octile/plan.h"
 
 using namespace octile;
@@ -24,11 +25,16 @@ TEST_CASE("Spellings", "[types]") {
     check_names<Activation>({"none", "relu", "relu6", "hardswish", "gelu", "gelu_tanh", "quick_gelu", "silu"},
                             parse_activation);
     check_names<Precision>({"int8", "fp16"}, parse_precision);
-    check_names<Op>({"linear", "layernorm", "activation"}, parse_op);
-    check_names<Policy>({"ratio"}, parse_policy);
-    check_names<Reason>({"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "NO_KERNEL", "NOT_A_LINEAR"},
+    check_names<Op>({"linear", "layernorm", "activation", "add"}, parse_op);
+    check_names<Policy>({"ratio", "cost", "accuracy"}, parse_policy);
+    check_names<Reason>({"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "PREQUANTIZED", "NO_KERNEL",
+                         "NOT_A_LINEAR", "COMPUTE_BOUND", "BANDWIDTH_BOUND", "PANEL_SHARED", "QDQ_DOMINATES",
+                         "INT8_NOT_FASTER", "TIE_KEEPS_FP16", "MEASURED_FASTER", "WITHIN_BUDGET", "ACCURACY_BUDGET"},
                         parse_reason);
-    check_names<CostSource>({"ratio"}, parse_cost_source);
+    check_names<CostSource>({"ratio", "model", "measured", "mixed"}, parse_cost_source);
+    check_names<Bound>({"compute", "loads", "cache", "memory"}, parse_bound);
+    check_names<InputPanel>({"none", "own", "shared", "norm", "chain"}, parse_input_panel);
+    check_names<Isa>({"avx2", "avxvnni", "avx512vnni", "neon", "fp16", "dotprod", "i8mm", "sve256"}, parse_isa);
     CHECK(name_of(Reason::kNoKernel) == "NO_KERNEL");
     CHECK(name_of(Reason::kNotALinear) == "NOT_A_LINEAR");
     CHECK(name_of(Op::kLayerNorm) == "layernorm");

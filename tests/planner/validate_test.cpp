@@ -56,8 +56,7 @@ TEST_CASE("Layers that contradict themselves are refused", "[validate]") {
     Layer act = activation("gelu", 4, 8, Activation::kGelu);
     act.n = 9;
     CHECK(refusal({act}) == "layer \"gelu\" (row 1): n: expected k = 8 for activation, found 9");
-    CHECK(refusal({activation("act", 4, 8, Activation::kNone)}).find("act: expected one of relu, gelu, silu") !=
-          std::string::npos);
+    CHECK(refusal({activation("act", 4, 8, Activation::kNone)}).find("act: expected a function") != std::string::npos);
     Layer norm = layer_norm("ln", 4, 8);
     norm.activation = Activation::kRelu;
     CHECK(refusal({norm}) == "layer \"ln\" (row 1): act: expected none for a layernorm, found \"relu\"");

@@ -1,0 +1,232 @@
+#include "calibration/accuracy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "calibration/smooth_quant.h"
+#include "calibration/synthetic.h"
+#include "inputs/tensor_names.h"
+#include "inputs/tensor_values.h"
+#include "planner/validate.h"
+
+namespace octile {
+namespace {
+
+// Linears that read the same rows, and the norm that they can be folded into.
+struct Group {
+    std::vector<std::size_t> linears;
+    std::optional<std::size_t> source;  // a norm that they read
+    bool foldable = false;
+};
+
+// Whether the names say that the norm is the linear's own: one block's norm in front of its attention or feed-forward,
+// or the last norm in front of a head.
+bool belongs_together(const std::string& norm, const std::string& linear) {
+    const NameFacts a = facts_of(norm), b = facts_of(linear);
+    if (a.prefix.empty()) return a.section == 3 && b.section == 4;
+    return a.prefix == b.prefix && a.rank > 0 && b.rank > a.rank;
+}
+
+// Whether each norm is known to stand in front of its linears, with the residual passing it by. Not known of networks
+// with norms elsewhere in a block (Gemma 2) or behind the residual addition: those that say so by their names, and
+// those that name norms as Whisper does but have none at the end, as networks with norms in front need (Marian).
+bool has_pre_norms(const std::vector<LinearTensor>& layers) {
+    bool ambiguous = false, last_norm = false;
+    for (const LinearTensor& tensor : layers) {
+        if (tensor.layer.op != Op::kLayerNorm) continue;
+        const std::string& name = tensor.layer.name;
+        const NameFacts facts = facts_of(name);
+        if (is_post_norm_name(name) || (!facts.prefix.empty() && facts.rank == 0)) return false;
+        ambiguous |= name.ends_with("self_attn_layer_norm");
+        last_norm |= facts.prefix.empty() && name.ends_with("layer_norm");
+    }
+    return !ambiguous || last_norm;
+}
+
+// Keys and values of cross-attention read the encoder's output, whatever stands before them.
+bool reads_encoder(std::string_view name) {
+    return name.ends_with("encoder_attn.k_proj") || name.ends_with("encoder_attn.v_proj");
+}
+
+std::vector<Group> find_groups(const std::vector<LinearTensor>& layers, const Edges& edges) {
+    const bool pre_norms = has_pre_norms(layers);
+    std::vector<Group> groups;
+    std::vector<std::size_t> group_of_norm(layers.size(), layers.size());
+    std::vector<bool> other_readers(layers.size());
+    for (std::size_t row = 0; row < layers.size(); ++row) {
+        const std::optional<std::size_t> source = edges[row].size() == 1 ? std::optional(edges[row][0]) : std::nullopt;
+        const bool behind_norm =
+            source && layers[*source].layer.op == Op::kLayerNorm && !reads_encoder(layers[row].layer.name);
+        const bool own = behind_norm && belongs_together(layers[*source].layer.name, layers[row].layer.name);
+        if (behind_norm && (layers[row].layer.op != Op::kLinear || !own)) other_readers[*source] = true;
+        if (layers[row].layer.op != Op::kLinear) continue;
+        if (behind_norm && group_of_norm[*source] < groups.size()) {
+            groups[group_of_norm[*source]].linears.push_back(row);
+            continue;
+        }
+        groups.push_back({.linears = {row}, .source = behind_norm ? source : std::nullopt});
+        if (behind_norm) group_of_norm[*source] = groups.size() - 1;
+    }
+    for (Group& group : groups)
+        group.foldable = group.source && pre_norms && !other_readers[*group.source];
+    return groups;
+}
+
+struct Weights {
+    std::vector<float> values;
+    std::vector<float> product;  // of the rows and these weights, in floats
+    const Layer* layer;
+};
+
+class Measurement {
+  public:
+    Measurement(const LinearTensors& tensors, const Activations& activations, const AccuracyOptions& options,
+                IsaSet isas)
+        : tensors_(tensors.layers), activations_(activations), options_(options), isas_(isas) {}
+
+    Result<std::vector<LayerAccuracy>> run(const AccuracyProgress& progress) {
+        std::vector<Layer> layers;
+        for (const LinearTensor& tensor : tensors_)
+            layers.push_back(tensor.layer);
+        const Result<Edges> edges = resolve_inputs(layers);
+        if (!edges.ok()) return edges.status();
+        const std::vector<Group> groups = find_groups(tensors_, edges.value());
+        double total = 0, done = 0;
+        const auto work_of = [&](const Group& group) {
+            double work = 0;
+            for (const std::size_t row : group.linears)
+                work += static_cast<double>(layers[row].k) * static_cast<double>(layers[row].n);
+            return group.foldable && options_.smoothing == Smoothing::kAuto ? 4 * work : work;
+        };
+        for (const Group& group : groups)
+            total += work_of(group);
+        for (const Group& group : groups) {
+            if (progress) progress(done / total, layers[group.linears.front()].name);
+            if (Status status = measure(group); !status.ok()) return status;
+            done += work_of(group);
+        }
+        std::sort(result_.begin(), result_.end(),
+                  [](const LayerAccuracy& a, const LayerAccuracy& b) { return a.row < b.row; });
+        return std::move(result_);
+    }
+
+  private:
+    Status measure(const Group& group) {
+        const Layer& first = tensors_[group.linears.front()].layer;
+        bool calibrated = false;
+        Result<std::vector<float>> rows = rows_of(group, calibrated);
+        if (!rows.ok()) return rows.status();
+        const std::vector<float>& x = rows.value();
+        const std::int64_t m = static_cast<std::int64_t>(x.size()) / first.k;
+        const std::vector<OutlierChannel> outliers = find_outliers(x, first.k);
+        std::vector<Weights> weights;
+        const std::size_t begin = result_.size();
+        for (const std::size_t row : group.linears) {
+            const LinearTensor& tensor = tensors_[row];
+            Weights& w = weights.emplace_back();
+            w.layer = &tensor.layer;
+            w.values = weights_of(*tensor.weight, tensor.scale);
+            w.product = float_product({x, w.values, m, w.layer->k, w.layer->n});
+            const Result<ProductError> error = error_of(x, m, w.values, w);
+            if (!error.ok()) return error.status();
+            result_.push_back({.row = row, .calibrated = calibrated, .plain = error.value(), .outliers = outliers});
+        }
+        if (!group.foldable || options_.smoothing == Smoothing::kOff) return {};
+        return smooth(x, m, weights, std::span(result_).subspan(begin));
+    }
+
+    Result<std::vector<float>> rows_of(const Group& group, bool& calibrated) const {
+        for (const std::size_t row : group.linears) {
+            const Layer& layer = tensors_[row].layer;
+            Result<std::optional<Rows>> found = activations_.find(layer.name, layer.k, options_.rows);
+            if (!found.ok()) return found.status();
+            if (!found.value()) continue;
+            calibrated = true;
+            return std::move(found.value()->values);
+        }
+        const Layer& layer = tensors_[group.linears.front()].layer;
+        std::vector<float> x = normal_values(static_cast<std::size_t>(options_.rows * layer.k), seed_of(layer.name), 1);
+        if (!group.source) return x;
+        const LinearTensor& norm = tensors_[*group.source];
+        const std::vector<float> gamma = values_of(*norm.weight);
+        const std::vector<float> beta = norm.bias ? values_of(*norm.bias) : std::vector<float>(gamma.size());
+        if (gamma.size() != static_cast<std::size_t>(layer.k)) return x;  // names led astray
+        for (std::size_t i = 0; i < x.size(); ++i)
+            x[i] = x[i] * gamma[i % gamma.size()] + beta[i % gamma.size()];
+        return x;
+    }
+
+    Result<ProductError> error_of(std::span<const float> x, std::int64_t m, std::span<const float> w,
+                                  const Weights& weights) const {
+        Result<ProductError> error = int8_error({x, w, m, weights.layer->k, weights.layer->n}, weights.product, isas_);
+        if (error.ok()) return error;
+        return Status(error.status().code(), fmt::format("{}: {}", weights.layer->name, error.status().message()));
+    }
+
+    // All linears of a group share the norm, and so the scales and alpha.
+    Status smooth(const std::vector<float>& x, std::int64_t m, const std::vector<Weights>& weights,
+                  std::span<LayerAccuracy> layers) const {
+        ChannelObserver x_observer(weights.front().layer->k), w_observer(weights.front().layer->k);
+        x_observer.observe(x);
+        double plain_energy = 0, best_energy = INFINITY;
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+            w_observer.observe(weights[i].values);
+            plain_energy += layers[i].plain.energy();
+        }
+        const std::vector<double> alphas = options_.smoothing == Smoothing::kAlpha
+                                               ? std::vector<double>{options_.alpha}
+                                               : std::vector<double>(kAlphaGrid.begin(), kAlphaGrid.end());
+        std::vector<float> tried;
+        for (const double alpha : alphas) {
+            const std::vector<float> scales = smoothing_scales(x_observer.absmax(), w_observer.absmax(), alpha);
+            if (scales == tried) continue;  // rounded to the same
+            tried = scales;
+            std::vector<float> smooth_x = x;
+            smooth_rows(scales, smooth_x);
+            std::vector<ProductError> errors;
+            double energy = 0;
+            for (const Weights& one : weights) {
+                std::vector<float> w = one.values;
+                fold_into_weights(scales, w);
+                const Result<ProductError> error = error_of(smooth_x, m, w, one);
+                if (!error.ok()) return error.status();
+                errors.push_back(error.value());
+                energy += error.value().energy();
+            }
+            if (energy >= best_energy) continue;
+            best_energy = energy;
+            for (std::size_t i = 0; i < layers.size(); ++i) {
+                layers[i].smoothed = errors[i];
+                layers[i].alpha = alpha;
+            }
+        }
+        for (LayerAccuracy& layer : layers)
+            layer.smooth = options_.smoothing == Smoothing::kAlpha || best_energy < plain_energy;
+        return {};
+    }
+
+    const std::vector<LinearTensor>& tensors_;
+    const Activations& activations_;
+    const AccuracyOptions& options_;
+    IsaSet isas_;
+    std::vector<LayerAccuracy> result_;
+};
+
+}  // namespace
+
+Result<std::vector<LayerAccuracy>> measure_accuracy(const LinearTensors& tensors, const Activations& activations,
+                                                    const AccuracyOptions& options, IsaSet isas,
+                                                    const AccuracyProgress& progress) {
+    try {
+        return Measurement(tensors, activations, options, isas).run(progress);
+    } catch (const std::bad_alloc&) {
+        return Status(StatusCode::kOutOfMemory, "not enough memory to measure it");
+    }
+}
+
+}  // namespace octile

@@ -1,0 +1,60 @@
+// What INT8 costs every linear of a checkpoint in accuracy, with and without SmoothQuant.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "calibration/activations.h"
+#include "calibration/layer_error.h"
+#include "inputs/linear_tensors.h"
+#include "octile/cpu.h"
+#include "octile/status.h"
+
+namespace octile {
+
+// Rows of x that are looked at unless there are fewer.
+inline constexpr std::int64_t kDefaultCalibrationRows = 64;
+
+enum class Smoothing {
+    kOff,
+    kAuto,   // for each group the alpha of kAlphaGrid with the least noise, or none where none helps
+    kAlpha,  // the given alpha wherever there is a norm to fold into
+};
+
+struct AccuracyOptions {
+    Smoothing smoothing = Smoothing::kAuto;
+    double alpha = 0.5;  // with kAlpha, 0 to 1
+    std::int64_t rows = kDefaultCalibrationRows;
+};
+
+struct LayerAccuracy {
+    std::size_t row = 0;      // of the layer, in LinearTensors::layers
+    bool calibrated = false;  // on calibration data; else on synthetic rows
+    ProductError plain;
+    std::optional<ProductError> smoothed = {};  // where there is a norm to fold into
+    double alpha = 0;                           // of `smoothed`
+    bool smooth = false;                        // whether the layer is better off smoothed, or was told to be
+    std::vector<OutlierChannel> outliers = {};  // of its input, before smoothing
+
+    const ProductError& error() const { return smooth ? *smoothed : plain; }
+};
+
+// The rows that a linear without calibration data is measured on are synthetic: z is normal_values() of deviation 1
+// with the layer's name as seed (of a group, the first's); behind a norm x = z * gamma + beta with the norm's own
+// parameters, which is where outlier channels show; elsewhere x = z. Linears that read the same norm share their rows.
+//
+// SmoothQuant is for linears behind a norm whose output nothing else reads: in networks that add a residual to a norm's
+// output (BERT) there is nothing to fold into.
+//
+// One entry for each linear, in order. `progress` is called before each with the share of the work done, 0 to 1. Errors
+// name the layer; kNonFinite, kParseError (calibration data), kUnsupported.
+using AccuracyProgress = std::function<void(double, std::string_view)>;
+Result<std::vector<LayerAccuracy>> measure_accuracy(const LinearTensors& tensors, const Activations& activations,
+                                                    const AccuracyOptions& options, IsaSet isas,
+                                                    const AccuracyProgress& progress = {});
+
+}  // namespace octile

@@ -1,0 +1,15 @@
+// Plans as one HTML file that needs nothing else: no network, no script.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "octile/plan.h"
+
+namespace octile::cli {
+
+// `policies` consecutive plans are of the same layers and share a part of the report; the last one is drawn.
+std::string html_report(std::span<const Plan> plans, std::size_t policies);
+
+}  // namespace octile::cli

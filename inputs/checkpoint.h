@@ -1,0 +1,51 @@
+// A network's weights: one safetensors file, or several that an index names.
+//
+//   model.safetensors.index.json   {"metadata": {...}, "weight_map": {"tensor": "model-00001-of-00002.safetensors",
+//   ...}}
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "inputs/format.h"
+#include "inputs/quantization_config.h"
+#include "inputs/safetensors.h"
+#include "octile/status.h"
+
+namespace octile {
+
+// Tensors, and pointers to them, live as long as this object or the one it was moved into.
+class Checkpoint {
+  public:
+    // `format` is kSafetensors or kSafetensorsIndex. Shards are looked for beside their index and nowhere else. Where
+    // there are int8 weights, config.json beside the file is read for what was left out of quantizing.
+    //
+    // kIoError for a file that cannot be read, kParseError naming file and field: an index that is not one, a shard
+    // without a tensor that the index promises, and all that SafetensorsFile::open() says of a shard.
+    static Result<Checkpoint> open(const std::filesystem::path& path, InputFormat format);
+
+    explicit Checkpoint(SafetensorsFile file);
+
+    // Shard by shard, each in the order of its data; of several shards only what the index names.
+    const std::vector<const TensorInfo*>& tensors() const { return tensors_; }
+    // Null when there is none of that name.
+    const TensorInfo* find(std::string_view name) const;
+    const std::filesystem::path& path() const { return path_; }
+    const QuantizationConfig& quantization() const { return quantization_; }
+
+  private:
+    Checkpoint() = default;
+    static Result<Checkpoint> open_index(const std::filesystem::path& path);
+    void add(const TensorInfo& tensor);
+    bool has_int8_weights() const;
+
+    std::filesystem::path path_;
+    std::vector<SafetensorsFile> shards_;
+    std::vector<const TensorInfo*> tensors_;
+    std::unordered_map<std::string_view, const TensorInfo*> index_;
+    QuantizationConfig quantization_;
+};
+
+}  // namespace octile

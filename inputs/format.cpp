@@ -1,0 +1,101 @@
+#include "inputs/format.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include "base/names.h"
+#include "inputs/onednn_problem.h"
+#include "inputs/verbose_layers.h"
+
+namespace octile {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 8> kFormatNames = {
+    "csv", "json", "benchdnn", "onednn-verbose", "safetensors", "safetensors-index", "config", "onnx"};
+
+// Lines that are looked at before a text counts as CSV: a log may begin with what the program itself prints.
+constexpr int kLinesToTell = 200;
+
+std::optional<InputFormat> format_by_bytes(const fs::path& path) {
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) return std::nullopt;
+    const std::uintmax_t size = fs::file_size(path, error);
+    std::array<char, 9> start = {};
+    std::ifstream file(path, std::ios::binary);
+    if (error || !file.read(start.data(), start.size())) return std::nullopt;
+    std::uint64_t header_bytes = 0;
+    std::memcpy(&header_bytes, start.data(), sizeof(header_bytes));
+    if (start[8] == '{' && header_bytes <= size - sizeof(header_bytes)) return InputFormat::kSafetensors;
+    // ModelProto's first field as every writer has it: ir_version, a varint of one byte; then another field.
+    if (start[0] == 0x08 && start[1] > 0 && start[1] < 0x20 && start[2] != 0) return InputFormat::kOnnx;
+    return std::nullopt;
+}
+
+InputFormat format_of_object(std::string_view text) {
+    const auto has = [&](std::string_view key) { return text.find(key) != std::string_view::npos; };
+    if (has("\"weight_map\"")) return InputFormat::kSafetensorsIndex;
+    if (has("\"layers\"")) return InputFormat::kJson;
+    if (has("\"model_type\"") || has("\"architectures\"")) return InputFormat::kModelConfig;
+    return InputFormat::kJson;
+}
+
+}  // namespace
+
+std::string_view name_of(InputFormat format) {
+    return internal::enum_name(kFormatNames, format);
+}
+
+std::optional<InputFormat> parse_input_format(std::string_view name) {
+    return internal::enum_from_name<InputFormat>(kFormatNames, name);
+}
+
+std::span<const std::string_view> input_format_names() {
+    return kFormatNames;
+}
+
+std::optional<InputFormat> detect_format(const fs::path& path) {
+    std::string name = path.filename().string();
+    for (char& c : name)
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (name.ends_with(".csv")) return InputFormat::kCsv;
+    if (name.ends_with(".safetensors")) return InputFormat::kSafetensors;
+    if (name.ends_with(".safetensors.index.json")) return InputFormat::kSafetensorsIndex;
+    if (name.ends_with(".onnx")) return InputFormat::kOnnx;
+    if (name.ends_with(".json")) return std::nullopt;
+    return format_by_bytes(path);
+}
+
+InputFormat detect_text_format(std::string_view text) {
+    const std::size_t start = text.find_first_not_of(" \t\r\n");
+    if (start == std::string_view::npos) return InputFormat::kCsv;
+    if (text[start] == '{') return format_of_object(text);
+    for (int line = 0; line < kLinesToTell && !text.empty(); ++line) {
+        std::string_view content = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(content.size() + 1, text.size()));
+        if (is_verbose_line(content)) return InputFormat::kOnednnVerbose;
+        content.remove_prefix(std::min(content.find_first_not_of(" \t"), content.size()));
+        if (line == 0 || !content.starts_with('#')) {
+            if (content.starts_with("--") || looks_like_problem(content)) return InputFormat::kBenchdnn;
+        }
+    }
+    return InputFormat::kCsv;
+}
+
+fs::path file_of_checkpoint(const fs::path& path) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) return path;
+    for (const char* const name : {"model.safetensors.index.json", "model.safetensors", "config.json"}) {
+        if (fs::is_regular_file(path / name, error)) return path / name;
+    }
+    return path;
+}
+
+}  // namespace octile

@@ -1,0 +1,215 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "octile/core.h"
+#include "planner/json_reader.h"
+#include "planner/validate.h"
+
+namespace octile {
+namespace {
+
+using internal::ObjectReader;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::string_view kDocument = "core";
+
+constexpr std::array<Isa, 7> kInt8Levels = {Isa::kAvx2,    Isa::kAvxvnni, Isa::kAvx512vnni, Isa::kNeon,
+                                            Isa::kDotprod, Isa::kI8mm,    Isa::kSve256};
+constexpr std::array<Isa, 4> kFp16Levels = {Isa::kAvx2, Isa::kAvx512vnni, Isa::kNeon, Isa::kFp16};
+
+// Vector instructions per element on 128 bits, where nothing was measured on the core. INT8: what remains, beside the
+// products, of the cycles that llvm-mca finds for whole linears on Neoverse N1, N2 and V2 (K = 384 and 1536, M = 128),
+// times the pipes: 1.3 to 1.5 to quantize, 1.9 to 2.2 per output with the tile's own. The others are counted by hand
+// from the operations that docs/quantization.md lists, 4 f32 per instruction.
+struct Instructions {
+    static constexpr double kQuantize = 1.4, kPack = 0.8, kEpilogueInt8 = 1.7, kEpilogueFp16 = 1.2;
+    static constexpr double kRelu = 0.25, kGelu = 9, kSilu = 7;
+};
+// Loads before the first product and the latency of the last, which no neighbouring tile hides.
+constexpr double kCyclesPerTile = 20;
+constexpr double kCallUs = 0.15, kForkUs = 3;
+
+CycleCosts default_cycles(const Core& core) {
+    const double per_cycle = core.vector_pipes * core.vector_bits / 128;
+    return {.quantize = Instructions::kQuantize / per_cycle,
+            .pack = Instructions::kPack / per_cycle,
+            .epilogue_int8 = Instructions::kEpilogueInt8 / per_cycle,
+            .epilogue_fp16 = Instructions::kEpilogueFp16 / per_cycle,
+            .relu = Instructions::kRelu / per_cycle,
+            .gelu = Instructions::kGelu / per_cycle,
+            .silu = Instructions::kSilu / per_cycle,
+            .tile = kCyclesPerTile};
+}
+
+template <std::size_t N>
+std::array<double, kIsaCount> read_rates(ObjectReader& parent, const char* key, const std::array<Isa, N>& levels,
+                                         Status& status) {
+    std::array<double, kIsaCount> rates{};
+    const json* value = parent.member(key);
+    if (value == nullptr) return rates;
+    ObjectReader reader(*value, parent.path_to(key), status, kDocument);
+    bool any = false;
+    for (const Isa isa : levels) {
+        const std::string name(name_of(isa));
+        if (!reader.has(name.c_str())) continue;
+        rates[static_cast<std::size_t>(isa)] = reader.number(name.c_str(), 0);
+        any = true;
+    }
+    reader.finish();
+    if (!any) {
+        std::string names;
+        for (const Isa isa : levels)
+            names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name_of(isa));
+        parent.fail(key, fmt::format("at least one of {}", names), "none");
+    }
+    return rates;
+}
+
+std::vector<CacheLevel> read_caches(ObjectReader& parent, int cores, Status& status) {
+    std::vector<CacheLevel> caches;
+    const json* value = parent.member("caches");
+    if (value == nullptr) return caches;
+    if (!value->is_array() || value->empty()) {
+        parent.fail("caches", "an array of at least one level", value->is_array() ? "none" : internal::found(*value));
+        return caches;
+    }
+    if (value->size() > kMaxCacheLevels) {
+        parent.fail("caches", fmt::format("at most {} levels", kMaxCacheLevels), fmt::format("{}", value->size()));
+        return caches;
+    }
+    for (std::size_t i = 0; i < value->size() && status.ok(); ++i) {
+        ObjectReader reader((*value)[i], fmt::format("{}[{}]", parent.path_to("caches"), i), status, kDocument);
+        CacheLevel cache;
+        cache.kib = reader.number("kib", 0);
+        cache.shared_by = static_cast<int>(reader.integer("shared_by", 1, std::numeric_limits<int>::max()));
+        cache.bytes_per_cycle = reader.number("bytes_per_cycle", 0);
+        reader.finish();
+        const double before = caches.empty() ? 0 : caches.back().kib;
+        if (cache.kib <= before) {
+            reader.fail("kib", fmt::format("more than {}, the level before it", before), fmt::format("{}", cache.kib));
+        }
+        if (i == 0 && cache.shared_by > cores) {
+            reader.fail("shared_by", fmt::format("at most {}, the number of cores", cores),
+                        fmt::format("{}", cache.shared_by));
+        }
+        caches.push_back(cache);
+    }
+    return caches;
+}
+
+void read_cycles(ObjectReader& parent, CycleCosts& cycles, Status& status) {
+    if (!parent.has("cycles_per_element")) return;
+    ObjectReader reader(*parent.member("cycles_per_element"), parent.path_to("cycles_per_element"), status, kDocument);
+    cycles.quantize = reader.number("quantize", 0, true);
+    cycles.pack = reader.number("pack", 0, true);
+    cycles.epilogue_int8 = reader.number("epilogue_int8", 0, true);
+    cycles.epilogue_fp16 = reader.number("epilogue_fp16", 0, true);
+    cycles.relu = reader.number("relu", 0, true);
+    cycles.gelu = reader.number("gelu", 0, true);
+    cycles.silu = reader.number("silu", 0, true);
+    cycles.tile = reader.number("tile", 0, true);
+    reader.finish();
+}
+
+template <std::size_t N>
+ordered_json rates_json(const std::array<double, kIsaCount>& rates, const std::array<Isa, N>& levels) {
+    ordered_json object = ordered_json::object();
+    for (const Isa isa : levels) {
+        const double rate = rates[static_cast<std::size_t>(isa)];
+        if (rate > 0) object[std::string(name_of(isa))] = rate;
+    }
+    return object;
+}
+
+}  // namespace
+
+Result<Core> core_from_json(std::string_view text) {
+    const Result<json> document = internal::parse_json(text);
+    if (!document.ok()) return document.status();
+    Status status;
+    ObjectReader reader(document.value(), "", status, kDocument);
+    if (document->is_object() && !document->contains("core")) {
+        return Status(StatusCode::kParseError, "core: missing: not the description of a core");
+    }
+    Core core;
+    core.name = reader.string("core");
+    if (status.ok()) {
+        if (const Status name = validate_name("core", core.name); !name.ok()) return name;
+        if (core.name.empty()) reader.fail("core", "a name", "none");
+    }
+    core.title = reader.string("title");
+    core.clock_ghz = reader.number("clock_ghz", 0);
+    core.cores = static_cast<int>(reader.integer("cores", 1, std::numeric_limits<int>::max()));
+    if (const json* value = reader.member("vector")) {
+        ObjectReader vector(*value, reader.path_to("vector"), status, kDocument);
+        core.vector_bits = static_cast<int>(vector.integer("bits", 128, 2048));
+        core.vector_pipes = vector.number("pipes", 0);
+        core.vector_loads = vector.number("loads", 0);
+        vector.finish();
+    }
+    core.int8_macs_per_cycle = read_rates(reader, "int8_macs_per_cycle", kInt8Levels, status);
+    core.fp16_macs_per_cycle = read_rates(reader, "fp16_macs_per_cycle", kFp16Levels, status);
+    core.caches = read_caches(reader, core.cores, status);
+    if (const json* value = reader.member("memory")) {
+        ObjectReader memory(*value, reader.path_to("memory"), status, kDocument);
+        core.memory_gbps_core = memory.number("gbps_per_core", 0);
+        core.memory_gbps = memory.number("gbps", 0);
+        memory.finish();
+        if (core.memory_gbps < core.memory_gbps_core) {
+            memory.fail("gbps", fmt::format("at least gbps_per_core = {}", core.memory_gbps_core),
+                        fmt::format("{}", core.memory_gbps));
+        }
+    }
+    if (!status.ok()) return status;
+    core.cycles = default_cycles(core);
+    read_cycles(reader, core.cycles, status);
+    core.call_us = kCallUs;
+    core.fork_us = kForkUs;
+    if (reader.has("overhead_us")) {
+        ObjectReader overhead(*reader.member("overhead_us"), reader.path_to("overhead_us"), status, kDocument);
+        core.call_us = overhead.number("call", 0, true);
+        core.fork_us = overhead.number("fork", 0, true);
+        overhead.finish();
+    }
+    core.estimated = reader.strings("estimated");
+    core.sources = reader.strings("sources");
+    if (status.ok() && core.sources.empty()) reader.fail("sources", "where the figures come from", "none");
+    reader.finish();
+    if (!status.ok()) return status;
+    return core;
+}
+
+std::string to_json(const Core& core) {
+    ordered_json document;
+    document["core"] = core.name;
+    document["title"] = core.title;
+    document["clock_ghz"] = core.clock_ghz;
+    document["cores"] = core.cores;
+    document["vector"] = {{"bits", core.vector_bits}, {"pipes", core.vector_pipes}, {"loads", core.vector_loads}};
+    document["int8_macs_per_cycle"] = rates_json(core.int8_macs_per_cycle, kInt8Levels);
+    document["fp16_macs_per_cycle"] = rates_json(core.fp16_macs_per_cycle, kFp16Levels);
+    for (const CacheLevel& cache : core.caches) {
+        document["caches"].push_back(
+            {{"kib", cache.kib}, {"shared_by", cache.shared_by}, {"bytes_per_cycle", cache.bytes_per_cycle}});
+    }
+    document["memory"] = {{"gbps_per_core", core.memory_gbps_core}, {"gbps", core.memory_gbps}};
+    const CycleCosts& cycles = core.cycles;
+    document["cycles_per_element"] = {{"quantize", cycles.quantize},
+                                      {"pack", cycles.pack},
+                                      {"epilogue_int8", cycles.epilogue_int8},
+                                      {"epilogue_fp16", cycles.epilogue_fp16},
+                                      {"relu", cycles.relu},
+                                      {"gelu", cycles.gelu},
+                                      {"silu", cycles.silu},
+                                      {"tile", cycles.tile}};
+    document["overhead_us"] = {{"call", core.call_us}, {"fork", core.fork_us}};
+    document["estimated"] = core.estimated;
+    document["sources"] = core.sources;
+    return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace octile

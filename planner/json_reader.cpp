@@ -1,0 +1,148 @@
+#include "planner/json_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/printable.h"
+
+namespace octile::internal {
+
+using nlohmann::json;
+
+namespace {
+
+// nlohmann's message without its own error number, on one line.
+std::string syntax_message(std::string_view what) {
+    if (const std::size_t end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
+    constexpr std::size_t kLongest = 200;
+    if (what.size() <= kLongest && is_printable(what)) return std::string(what);
+    // It quotes the token it stumbled over, which may be long and anything.
+    return std::string(what.substr(0, what.find(';')).substr(0, kLongest));
+}
+
+}  // namespace
+
+Result<json> parse_json(std::string_view text) {
+    try {
+        return json::parse(text);
+    } catch (const json::exception& error) {
+        return Status(StatusCode::kParseError, syntax_message(error.what()));
+    }
+}
+
+std::string found(const json& value) {
+    if (value.is_string()) return quote(value.get_ref<const std::string&>());
+    if (value.is_object()) return "an object";
+    if (value.is_array()) return "an array";
+    return value.dump();
+}
+
+ObjectReader::ObjectReader(const json& object, std::string path, Status& status, std::string_view what)
+    : object_(object), path_(std::move(path)), status_(status), what_(what) {
+    if (!object.is_object()) fail("", "an object", found(object));
+}
+
+std::string ObjectReader::string(const char* key) {
+    const json* value = member(key);
+    if (value == nullptr) return {};
+    if (value->is_string()) return value->get<std::string>();
+    fail(key, "a string", found(*value));
+    return {};
+}
+
+std::optional<std::string> ObjectReader::string_or_null(const char* key) {
+    const json* value = peek(key);
+    if (value != nullptr && value->is_null()) {
+        read_.push_back(key);
+        return std::nullopt;
+    }
+    return string(key);
+}
+
+bool ObjectReader::boolean(const char* key) {
+    const json* value = member(key);
+    if (value == nullptr) return false;
+    if (value->is_boolean()) return value->get<bool>();
+    fail(key, "true or false", found(*value));
+    return false;
+}
+
+std::int64_t ObjectReader::integer(const char* key, std::int64_t least, std::int64_t most) {
+    const json* value = member(key);
+    if (value == nullptr) return least;
+    const bool fits = value->is_number_integer() &&
+                      !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(INT64_MAX));
+    if (fits && value->get<std::int64_t>() >= least && value->get<std::int64_t>() <= most) {
+        return value->get<std::int64_t>();
+    }
+    fail(key, fmt::format("an integer from {} to {}", least, most), found(*value));
+    return least;
+}
+
+std::optional<double> ObjectReader::number_or_null(const char* key) {
+    const json* value = member(key);
+    if (value == nullptr || value->is_null()) return std::nullopt;
+    if (value->is_number()) return value->get<double>();
+    fail(key, "a number or null", found(*value));
+    return std::nullopt;
+}
+
+double ObjectReader::number(const char* key, double least, bool inclusive) {
+    const json* value = member(key);
+    if (value == nullptr) return least;
+    if (value->is_number()) {
+        const double number = value->get<double>();
+        if (std::isfinite(number) && (inclusive ? number >= least : number > least)) return number;
+    }
+    fail(key, fmt::format("a number {} {}", inclusive ? ">=" : ">", least), found(*value));
+    return least;
+}
+
+std::vector<std::string> ObjectReader::strings(const char* key) {
+    const json* value = member(key);
+    if (value == nullptr) return {};
+    const bool fits = value->is_array() && std::all_of(value->begin(), value->end(),
+                                                       [](const json& element) { return element.is_string(); });
+    if (fits) return value->get<std::vector<std::string>>();
+    fail(key, "an array of strings", value->is_array() ? "other elements" : found(*value));
+    return {};
+}
+
+const json* ObjectReader::member(const char* key) {
+    if (!status_.ok()) return nullptr;
+    const json* value = peek(key);
+    if (value == nullptr) {
+        status_ = {StatusCode::kParseError, fmt::format("{}: missing", path_to(key))};
+    } else {
+        read_.push_back(key);
+    }
+    return value;
+}
+
+void ObjectReader::finish() {
+    if (!status_.ok() || read_.size() == object_.size()) return;
+    for (const auto& [key, value] : object_.items()) {
+        if (std::find(read_.begin(), read_.end(), key) == read_.end()) {
+            status_ = {StatusCode::kParseError, fmt::format("{}: unknown field {}", place(), quote(key))};
+            return;
+        }
+    }
+}
+
+void ObjectReader::fail(const std::string& key, std::string_view expected, std::string_view actual) {
+    if (!status_.ok()) return;
+    status_ = {
+        StatusCode::kParseError,
+        fmt::format("{}: expected {}, found {}", key.empty() ? std::string(place()) : path_to(key), expected, actual)};
+}
+
+const json* ObjectReader::peek(const char* key) const {
+    if (!status_.ok()) return nullptr;
+    const auto position = object_.find(key);
+    return position == object_.end() ? nullptr : &*position;
+}
+
+}  // namespace octile::internal

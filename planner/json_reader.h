@@ -1,0 +1,72 @@
+// Reads JSON strictly, with errors that name the field: what plans and core descriptions are read with.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "octile/status.h"
+
+namespace octile::internal {
+
+// A JSON document, or kParseError with the parser's reason on one line.
+Result<nlohmann::json> parse_json(std::string_view text);
+
+// What stands where something else was expected. Containers are not printed: they may be large, or nested beyond what a
+// recursive printer survives.
+std::string found(const nlohmann::json& value);
+
+// Reads one JSON object strictly. The first error is kept in `status`, shared by all readers of a document; after it
+// every value is a default one, so that callers check once, at the end.
+class ObjectReader {
+  public:
+    // `path` is the object's own place, empty for the document; `what` then names it in a message.
+    ObjectReader(const nlohmann::json& object, std::string path, Status& status, std::string_view what);
+
+    // Whether the field is there; what follows may then read it.
+    bool has(const char* key) const { return peek(key) != nullptr; }
+
+    std::string string(const char* key);
+    std::optional<std::string> string_or_null(const char* key);
+    bool boolean(const char* key);
+    std::int64_t integer(const char* key, std::int64_t least, std::int64_t most);
+    std::optional<double> number_or_null(const char* key);
+    // A finite number, above `least` or, with `inclusive`, equal to it.
+    double number(const char* key, double least, bool inclusive = false);
+    std::vector<std::string> strings(const char* key);
+
+    template <typename Enum>
+    Enum name(const char* key, std::optional<Enum> (*parse)(std::string_view), std::string_view expected) {
+        const nlohmann::json* value = member(key);
+        if (value == nullptr) return Enum{};
+        if (value->is_string()) {
+            if (const auto parsed = parse(value->get_ref<const std::string&>())) return *parsed;
+        }
+        fail(key, expected, found(*value));
+        return Enum{};
+    }
+
+    // The field, whatever it holds; null, with the error kept, if it is missing.
+    const nlohmann::json* member(const char* key);
+
+    // To be called after the last field: whatever has not been read by then does not belong here.
+    void finish();
+
+    void fail(const std::string& key, std::string_view expected, std::string_view actual);
+    std::string path_to(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
+
+  private:
+    const nlohmann::json* peek(const char* key) const;
+    std::string_view place() const { return path_.empty() ? what_ : std::string_view(path_); }
+
+    const nlohmann::json& object_;
+    std::string path_;
+    Status& status_;
+    std::string_view what_;
+    std::vector<std::string_view> read_;
+};
+
+}  // namespace octile::internal
