@@ -16,9 +16,6 @@ struct Block {
     std::int64_t row, rows, column, columns;
 };
 
-const halide_type_t kFloat32(halide_type_float, 32);
-const halide_type_t kInt32(halide_type_int, 32);
-
 class Gemm {
   public:
     Gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,

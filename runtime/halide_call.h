@@ -16,6 +16,8 @@ namespace octile {
 
 halide_type_t halide_type_of(DataType type);
 halide_type_t halide_type_of(Element element);
+inline const halide_type_t kFloat32(halide_type_float, 32);
+inline const halide_type_t kInt32(halide_type_int, 32);
 
 // A dense or strided view of memory as Halide wants it. Extents in elements, innermost first; borrowed memory.
 class HalideBuffer {

@@ -75,6 +75,9 @@ struct Linear::State {
 
     static Result<Linear> pack(std::span<const Source> sources, const LinearOptions& options, IsaSet isas);
     Status check_output(std::int64_t rows, const MutableMatrixView& y, const RunOptions& run) const;
+    // What remains of a run once rows and output are known to fit.
+    Status multiply(const PackedRows::State& rows, const MutableMatrixView& y, AlignedBuffer& scratch,
+                    const RunOptions& run) const;
 };
 
 Result<Linear> Linear::State::pack(std::span<const Source> sources, const LinearOptions& options, IsaSet isas) {
@@ -167,6 +170,13 @@ Status Linear::State::check_output(std::int64_t rows, const MutableMatrixView& y
     return {};
 }
 
+Status Linear::State::multiply(const PackedRows::State& rows, const MutableMatrixView& y, AlignedBuffer& scratch,
+                               const RunOptions& run) const {
+    if (rows.rows == 0) return {};
+    const Epilogue epilogue{options.activation, options.range, run.output_scale, run.residual};
+    return run_gemm(rows, weights, epilogue, y, scratch);
+}
+
 Status Linear::pack_rows(const MatrixView& x, PackedRows& rows) const {
     if (Status status = check_matrix("x", x); !status.ok()) return status;
     if (x.columns != state_->weights.k) {
@@ -200,9 +210,7 @@ Status Linear::run(const PackedRows& rows, const MutableMatrixView& y, Workspace
                         rows.rows(), rows.columns(), name_of(precision()), k(), n()));
     }
     if (Status status = state_->check_output(rows.rows(), y, options); !status.ok()) return status;
-    if (rows.rows() == 0) return {};
-    const Epilogue epilogue{state_->options.activation, state_->options.range, options.output_scale, options.residual};
-    return run_gemm(*rows.state_, state_->weights, epilogue, y, workspace.state_->scratch);
+    return state_->multiply(*rows.state_, y, workspace.state_->scratch, options);
 }
 
 Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
@@ -210,7 +218,7 @@ Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& w
     if (Status status = state_->check_output(x.rows, y, options); !status.ok()) return status;
     PackedRows& rows = workspace.state_->rows;
     if (Status status = pack_rows(x, rows); !status.ok()) return status;
-    return run(rows, y, workspace, options);
+    return state_->multiply(*rows.state_, y, workspace.state_->scratch, options);
 }
 
 std::int64_t Linear::k() const {

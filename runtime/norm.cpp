@@ -13,12 +13,15 @@
 namespace octile {
 namespace {
 
-const halide_type_t kFloat32(halide_type_float, 32);
-
 constexpr std::array kTypes = {DataType::kF32, DataType::kF16, DataType::kBF16};
 
+// Of a type in kTypes; their number for another.
+std::size_t index_of(DataType type) {
+    return static_cast<std::size_t>(std::find(kTypes.begin(), kTypes.end(), type) - kTypes.begin());
+}
+
 bool is_float(DataType type) {
-    return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+    return index_of(type) < kTypes.size();
 }
 
 Status check_values(const char* what, std::span<const float> values) {
@@ -105,9 +108,8 @@ Status Norm::State::check(const MatrixView& x, const MutableMatrixView* y, const
 }
 
 Status Norm::State::normalize(const MatrixView& x, const NormAddition& addition, const MutableMatrixView& y) const {
-    const auto type = static_cast<std::size_t>(std::find(kTypes.begin(), kTypes.end(), x.type) - kTypes.begin());
     const bool residual = addition.residual.data != nullptr;
-    const Kernel& kernel = *kernels[residual][type];
+    const Kernel& kernel = *kernels[residual][index_of(x.type)];
     HalideBuffer in = matrix_buffer(x), out = matrix_buffer(y), weights(weight.data(), kFloat32, {k()}),
                  biases(bias.data(), kFloat32, {k()});
     if (!residual) {
@@ -151,10 +153,8 @@ Status Norm::State::run(const MatrixView& x, const MutableMatrixView* y, PackedR
             direct ? block_of(*y, row, count, 0, k()) : MutableMatrixView{memory, DataType::kF32, count, k(), k()};
         if (Status status = normalize(block_of(x, row, count, 0, k()), added, normal); !status.ok()) return status;
         if (y && !direct) {
-            const auto type =
-                static_cast<std::size_t>(std::find(kTypes.begin(), kTypes.end(), y->type) - kTypes.begin());
             const Status status =
-                Epilogue{}.run(*conversions[type], as_const(normal), {}, block_of(*y, row, count, 0, k()));
+                Epilogue{}.run(*conversions[index_of(y->type)], as_const(normal), {}, block_of(*y, row, count, 0, k()));
             if (!status.ok()) return status;
         }
         if (!rows) return {};

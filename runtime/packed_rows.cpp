@@ -77,8 +77,7 @@ Status PackedRows::State::pack_panels(const MatrixView& strip, std::int64_t firs
     HalideBuffer source = matrix_buffer(strip);
     HalideBuffer panel = panel_buffer(first, count);
     if (kernels->precision() == Precision::kFp16) return call_kernel(*kernel_, {source, panel});
-    const halide_type_t f32(halide_type_float, 32), i32(halide_type_int, 32);
-    HalideBuffer scales(scale + row, f32, {padded}), magnitudes(magnitude + row, i32, {padded});
+    HalideBuffer scales(scale + row, kFloat32, {padded}), magnitudes(magnitude + row, kInt32, {padded});
     switch (kernel_->info.scaling) {
         case Scaling::kDynamic:
             return call_kernel(*kernel_, {source, panel, scales, magnitudes});
@@ -89,8 +88,8 @@ Status PackedRows::State::pack_panels(const MatrixView& strip, std::int64_t firs
         case Scaling::kAsymmetric:
             break;
     }
-    HalideBuffer lows(low + row, f32, {padded}), highs(high + row, f32, {padded}),
-        zero_points(zero_point + row, i32, {padded});
+    HalideBuffer lows(low + row, kFloat32, {padded}), highs(high + row, kFloat32, {padded}),
+        zero_points(zero_point + row, kInt32, {padded});
     return call_kernel(*kernel_, {source, panel, scales, magnitudes, lows, highs, zero_points});
 }
 

@@ -10,9 +10,6 @@
 namespace octile {
 namespace {
 
-const halide_type_t kInt32(halide_type_int, 32);
-const halide_type_t kFloat32(halide_type_float, 32);
-
 template <typename T>
 T* at(const AlignedBuffer& buffer, std::int64_t index) {
     return reinterpret_cast<T*>(const_cast<std::byte*>(buffer.data())) + index;
