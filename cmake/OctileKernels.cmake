@@ -28,16 +28,27 @@ function(octile_add_halide_runtime target)
 endfunction()
 
 # octile_add_kernel(<name> FAMILY <generator> ISA <level> ROW <field=value>... [PARAMS <param=value>...] [FEATURES <halide feature>...]
-#                   [UNROLL <n>] [MMLA])
+#                   [UNROLL <n>] [MMLA] [SAME_AS <name>])
 #
 # ROW holds the fields of octile::KernelInfo (planner/kernel_info.h) that differ from their defaults, as C++ initialisers. MMLA says
-# that the kernel's tiles must all become smmla. UNROLL is in steps of the reduction loop.
+# that the kernel's tiles must all become smmla. UNROLL is in steps of the reduction loop. SAME_AS: only a row, for the code of that kernel.
 function(octile_add_kernel name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "MMLA" "FAMILY;ISA;UNROLL" "ROW;PARAMS;FEATURES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "MMLA" "FAMILY;ISA;UNROLL;SAME_AS" "ROW;PARAMS;FEATURES")
     if(NOT arg_FAMILY OR NOT arg_ISA OR NOT arg_ROW OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "octile_add_kernel(${name}): expected FAMILY, ISA and ROW, found \"${ARGN}\"")
     endif()
     set(symbol octile_${name})
+    set(code ${symbol})
+    if(arg_SAME_AS)
+        set(code octile_${arg_SAME_AS})
+    endif()
+    list(TRANSFORM arg_ROW PREPEND ".")
+    list(JOIN arg_ROW ", " fields)
+    set_property(GLOBAL APPEND_STRING PROPERTY OCTILE_KERNEL_ROWS "OCTILE_KERNEL(${code}_argv, {.name = \"${name}\", ${fields}})\n")
+    if(arg_SAME_AS)
+        return()
+    endif()
+
     set(object ${OCTILE_KERNEL_DIR}/${name}.o)
     set(options)
     foreach(feature IN LISTS arg_FEATURES)
@@ -58,16 +69,12 @@ function(octile_add_kernel name)
         COMMENT "Kernel ${name}"
         VERBATIM)
     set_property(GLOBAL APPEND PROPERTY OCTILE_KERNEL_OBJECTS ${object})
-
-    list(TRANSFORM arg_ROW PREPEND ".")
-    list(JOIN arg_ROW ", " fields)
-    set_property(GLOBAL APPEND_STRING PROPERTY OCTILE_KERNEL_ROWS "OCTILE_KERNEL(${symbol}_argv, {.name = \"${name}\", ${fields}})\n")
 endfunction()
 
 # octile_write_kernel_table(<file> <objects variable>): one OCTILE_KERNEL(entry point, {row}) line per kernel added so far.
 function(octile_write_kernel_table file objects)
     get_property(rows GLOBAL PROPERTY OCTILE_KERNEL_ROWS)
-    file(CONFIGURE OUTPUT ${file} CONTENT "// Generated from generators/CMakeLists.txt by octile_add_kernel().\n${rows}" @ONLY)
+    file(CONFIGURE OUTPUT ${file} CONTENT "// Generated from the schedules by octile_add_kernel().\n${rows}" @ONLY)
     get_property(all GLOBAL PROPERTY OCTILE_KERNEL_OBJECTS)
     set(${objects} ${all} PARENT_SCOPE)
 endfunction()

@@ -33,6 +33,7 @@ class GemmF16 : public Generator<GemmF16> {
     GeneratorParam<int> chunk{"chunk", 128};  // a multiple of k_split
     GeneratorParam<int> k_split{"k_split", 1};
     GeneratorParam<Type> lhs_type{"lhs_type", Float(16)};
+    GeneratorParam<Order> order{"order", Order::kColumns, kOrders};
 
     Input<Buffer<void, 3>> lhs_{"lhs"};
     Input<Buffer<float16_t, 3>> rhs_{"rhs"};
@@ -70,14 +71,10 @@ class GemmF16 : public Generator<GemmF16> {
         const int tile_n = (int)panels * (int)panel_n;
         Var lane, cell, v;
         Func out = y_;
-        out.bound(mi, 0, tile_m)
-            .split(n, no, n, tile_n, TailStrategy::RoundUp)
-            .split(n, cell, lane, lanes)
-            .reorder(lane, cell, mi, mo, no)
-            .vectorize(lane)
-            .unroll(cell)
-            .unroll(mi);
-        hold_tile(total, Stage(total)).store_in(MemoryType::Stack).compute_at(out, mo);
+        const OutputTile tile{n, mi, mo, no, tile_m, tile_n};
+        tile_output(out, tile, order);
+        out.split(n, cell, lane, lanes).vectorize(lane).unroll(cell);
+        hold_tile(total, Stage(total)).store_in(MemoryType::Stack).compute_at(out, tile.each(order));
         total.update().reorder(ni, p, mi, blocks.x).vectorize(ni, lanes).unroll(ni).unroll(p).unroll(mi);
         hold_tile(acc, Stage(acc)).store_in(MemoryType::Register).compute_at(total, blocks.x);
         acc.bound_extent(u, k_split).unroll(u);
@@ -106,10 +103,7 @@ class GemmF16 : public Generator<GemmF16> {
         constrain_panel(lhs_, panel_m);
         constrain_panel(rhs_, panel_n);
         bias_.dim(0).set_min(0);
-        y_.dim(0).set_min(0);
-        y_.dim(1).set_bounds(0, tile_m);
-        y_.dim(2).set_min(0);
-        if (single_tile) y_.dim(2).set_extent(1);
+        constrain_output(y_, tile_m, single_tile);
     }
 
   private:

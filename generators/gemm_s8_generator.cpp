@@ -49,6 +49,7 @@ class GemmS8 : public Generator<GemmS8> {
     GeneratorParam<int> prefetch{"prefetch", 0};
     GeneratorParam<Type> lhs_type{"lhs_type", Int(8)};
     GeneratorParam<bool> asymmetric{"asymmetric", false};
+    GeneratorParam<Order> order{"order", Order::kColumns, kOrders};
 
     Input<Buffer<void, 4>> lhs_{"lhs"};
     Input<Buffer<int8_t, 4>> rhs_{"rhs"};
@@ -89,23 +90,24 @@ class GemmS8 : public Generator<GemmS8> {
         const bool mmla = cell_m == 2;
         const int cells_m = ((int)tile_m + (int)cell_m - 1) / (int)cell_m, cells_n = (int)panel_n / (int)cell_n;
         const int tile_n = (int)panels * (int)panel_n;
-        Var ni, lane, cell, f;
+        Var lane, cell, f;
         Func out = y_;
-        out.bound(mi, 0, tile_m).split(n, no, ni, tile_n, TailStrategy::RoundUp).reorder(ni, mi, mo, no).unroll(mi);
-        row_scales.compute_at(out, mo).store_in(MemoryType::Register).bound_extent(mi, tile_m);
+        const OutputTile tile{n, mi, mo, no, tile_m, tile_n};
+        tile_output(out, tile, order);
+        row_scales.compute_at(out, tile.each(order)).store_in(MemoryType::Register).bound_extent(mi, tile_m);
         segments > 1 ? row_scales.unroll(mi) : row_scales.vectorize(mi);
         if (mmla) {
             // A vector of the output is one row of two neighbouring registers of 2x2 cells.
             Var pair, half;
-            out.split(ni, pair, lane, cell_n)
+            out.split(n, pair, lane, cell_n)
                 .split(pair, cell, half, 2 * segments)
                 .vectorize(lane)
                 .vectorize(half)
                 .unroll(cell);
         } else {
-            out.split(ni, cell, lane, cell_n).vectorize(lane).unroll(cell);
+            out.split(n, cell, lane, cell_n).vectorize(lane).unroll(cell);
         }
-        acc.compute_at(out, mo).store_in(MemoryType::Register).bound_extent(u, k_split).unroll(u);
+        acc.compute_at(out, tile.each(order)).store_in(MemoryType::Register).bound_extent(u, k_split).unroll(u);
         acc.bound_extent(n2, panels * cells_n).bound_extent(m2, cells_m).unroll(m2);
         acc.bound_extent(i, cell_m).bound_extent(j, cell_n).fuse(j, i, f);
         acc.update().reorder(r.x, j, i, n2, m2, u, r.y).unroll(m2).unroll(u).atomic();
@@ -136,10 +138,7 @@ class GemmS8 : public Generator<GemmS8> {
             zero_point_->dim(0).set_bounds(0, tile_m);
             zero_point_->dim(1).set_min(0).set_stride(tile_m);
         }
-        y_.dim(0).set_min(0);
-        y_.dim(1).set_bounds(0, tile_m);
-        y_.dim(2).set_min(0);
-        if (single_tile) y_.dim(2).set_extent(1);
+        constrain_output(y_, tile_m, single_tile);
         if (mmla) add_mmla_selection(get_pipeline());
     }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes one octile_add_kernel() line for every kernel of an architecture: the one place where a schedule becomes rows of the table.
 
-usage: variants.py --output FILE --schedule default.json [--schedule CORE.json] --base LEVEL LEVEL...
+usage: variants.py --output FILE --tiles FILE --schedule default.json [--schedule CORE.json] --base LEVEL LEVEL...
 
-The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
+--tiles gets a row of planner/level_tiles.h for every GEMM of every level in the schedules, those of other architectures too. The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
 
 A schedule file holds, under "levels", an entry per ISA level; a later file replaces a level's "int8", "fp16", "elementwise" or "epilogue" entry
 of an earlier one as a whole. Fields:
@@ -17,7 +17,12 @@ of an earlier one as a whole. Fields:
                                 unroll    steps of the reduction loop put into one (1)
                                 prefetch  steps that the weights are fetched ahead; 0: by the hardware (0; int8)
                  row          the tile of a single row, which has a panel of its own; fields as above
+                 order        which panels a GEMM takes in turn for each of the others: "columns", every panel of weights meets all rows of a block
+                              before the next one comes, or "rows" ("columns")
                  block_rows   rows of activations that stay in the cache while the weights pass; 0: from the size of the cache (0)
+                 block_columns  columns of weights that stay in the cache while the blocks of rows pass; 0: all (0)
+                 task_rows    rows of a thread's piece of work, which is cut by columns too; 0: all (0)
+                 large        tiles, row and the four fields above where they differ for weights beyond half of the second-level cache (none)
   int8           k_block      consecutive elements of K side by side in a panel
                  cell         [rows, columns] of one accumulator register, or of each of its segments of 128 bits
                  segments     such cells side by side in a register (1)
@@ -35,9 +40,12 @@ import sys
 
 FLOAT_TYPES = ("f32", "f16", "bf16")
 HALIDE_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "s8": "int8", "i8": "int8", "u8": "uint8", "s16": "int16"}
+ELEMENT_BYTES = {"s8": 1, "u8": 1, "s16": 2, "f16": 2, "f32": 4}
 # In the order of octile::KernelInfo (planner/kernel_info.h), as C++ wants its initialisers.
-ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "block_rows")
+ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "weights", "block_rows", "block_columns", "task_rows")
 TILE_DEFAULTS = {"panels": 1, "k_split": 1, "unroll": 1, "prefetch": 0}
+BLOCKING = ("block_rows", "block_columns", "task_rows")
+LARGE_FIELDS = {"tiles", "row", "order", *BLOCKING}
 
 
 def fail(message: str) -> None:
@@ -53,9 +61,13 @@ class Writer:
         self.isa = isa
         self.lines: list[str] = []
 
-    def add(self, name: str, family: str, row: dict, params: dict, unroll: int = 1, mmla: bool = False, strict: bool = True) -> None:
+    def add(self, name: str, family: str, row: dict, params: dict, unroll: int = 1, mmla: bool = False, strict: bool = True,
+            same_as: str | None = None) -> None:
+        """`same_as`: the kernel whose code serves this row too."""
         row = {"isa": enumerator("Isa", self.isa), **row}
         parts = [f"octile_add_kernel({name}_{self.isa} FAMILY {family} ISA {self.isa}"]
+        if same_as:
+            parts[0] += f" SAME_AS {same_as}_{self.isa}"
         if strict:
             parts.append("FEATURES strict_float")
         if unroll > 1:
@@ -79,7 +91,40 @@ def single_tile(tile: dict) -> bool:
     return tile["m"] < tile["panel_m"] or tile["m"] == 1
 
 
+def size_classes(entry: dict) -> list[tuple[str, str, dict]]:
+    """(suffix of names, octile::WeightSize, fields) for weights of any size and, where the schedule tells them apart, for large ones."""
+    classes = [("", "kAny", entry)]
+    if "large" in entry:
+        classes.append(("_large", "kLarge", {**entry, **entry["large"]}))
+    return classes
+
+
+def gemm_tiles(entry: dict, row_panel: int):
+    """Every tile of every size of weights, as (suffix of its name, its place in the table, tile, fields, suffix of a tile with the same code)."""
+    built: dict = {}
+    for suffix, size, fields in size_classes(entry):
+        place = {"weights": f"WeightSize::{size}", **{field: fields.get(field, 0) for field in BLOCKING}}
+        for tile in tiles_of(fields, row_panel):
+            code = (fields.get("order", "columns"), *sorted(tile.items()))
+            twin = built.setdefault(code, suffix)
+            yield suffix, place, tile, fields, None if twin == suffix else twin
+
+
 def check_tiles(where: str, entry: dict) -> None:
+    unknown = set(entry.get("large", {})) - LARGE_FIELDS
+    if unknown:
+        fail(f"{where}.large: unknown fields: {', '.join(sorted(unknown))}; expected some of {', '.join(sorted(LARGE_FIELDS))}")
+    for _, _, fields in size_classes(entry):
+        check_class(where, fields)
+
+
+def check_class(where: str, entry: dict) -> None:
+    if entry.get("order", "columns") not in ("columns", "rows"):
+        fail(f"{where}: order is {entry['order']}; expected columns or rows")
+    for field in BLOCKING:
+        value = entry.get(field, 0)
+        if not isinstance(value, int) or value < 0:
+            fail(f"{where}: {field} is {value}; expected an integer from 0 up")
     heights = sorted(tile["m"] for tile in entry["tiles"])
     if heights != list(range(1, entry["panel_m"] + 1)):
         fail(f"{where}: tiles of heights {heights}; expected every height from 1 to panel_m, {entry['panel_m']}, once")
@@ -105,18 +150,19 @@ def check_packing(isa: str, levels: dict, built: list[str]) -> None:
 def add_int8(out: Writer, entry: dict) -> None:
     panel, k_block, (cell_m, cell_n), panel_n = entry["panel"], entry["k_block"], entry["cell"], entry["panel_n"]
     element = {"panel": enumerator("Element", panel), "k_block": k_block}
-    for tile in tiles_of(entry, cell_m):
+    for suffix, place, tile, fields, twin in gemm_tiles(entry, cell_m):
         tile_n = panel_n * tile["panels"]
         form = f"{tile['m']}x{tile_n}x{k_block}" + ("_row" if tile["panel_m"] == cell_m else "")
         for asymmetric in (False, True):
-            out.add(f"gemm_s8{'_asymmetric' if asymmetric else ''}_{form}", "gemm_s8",
-                    {"family": "KernelFamily::kGemmS8", **element, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
-                     "panel_n": panel_n, "block_rows": entry.get("block_rows", 0),
-                     "scaling": "Scaling::kAsymmetric" if asymmetric else "Scaling::kDynamic"},
+            name = f"gemm_s8{'_asymmetric' if asymmetric else ''}_{form}"
+            out.add(name + suffix, "gemm_s8",
+                    {"family": "KernelFamily::kGemmS8", **element, **place, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
+                     "panel_n": panel_n, "scaling": "Scaling::kAsymmetric" if asymmetric else "Scaling::kDynamic"},
                     {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_block": k_block,
                      "cell_m": cell_m, "cell_n": cell_n, "segments": entry.get("segments", 1), "k_split": tile["k_split"],
-                     "single_tile": single_tile(tile), "prefetch": tile["prefetch"], "lhs_type": HALIDE_TYPES[panel], "asymmetric": asymmetric},
-                    unroll=tile["unroll"], mmla=cell_m == 2)
+                     "single_tile": single_tile(tile), "prefetch": tile["prefetch"], "lhs_type": HALIDE_TYPES[panel], "asymmetric": asymmetric,
+                     "order": fields.get("order", "columns")},
+                    unroll=tile["unroll"], mmla=cell_m == 2, same_as=None if twin is None else name + twin)
     if "packed_by" in entry:
         return
     for panel_m, single_row in ((entry["panel_m"], False), (cell_m, True)):
@@ -142,15 +188,15 @@ def add_quantize(out: Writer, name: str, family: str, x: str, scaling: str, pane
 def add_fp16(out: Writer, entry: dict) -> None:
     panel, panel_n = entry["panel"], entry["panel_n"]
     element = enumerator("Element", panel)
-    for tile in tiles_of(entry, 1):
+    for suffix, place, tile, fields, twin in gemm_tiles(entry, 1):
         tile_n = panel_n * tile["panels"]
-        form = f"{tile['m']}x{tile_n}" + ("_row" if tile["panel_m"] == 1 else "")
-        out.add(f"gemm_f16_{form}", "gemm_f16",
-                {"family": "KernelFamily::kGemmF16", "panel": element, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
-                 "panel_n": panel_n, "block_rows": entry.get("block_rows", 0)},
+        name = f"gemm_f16_{tile['m']}x{tile_n}" + ("_row" if tile["panel_m"] == 1 else "")
+        out.add(name + suffix, "gemm_f16",
+                {"family": "KernelFamily::kGemmF16", "panel": element, **place, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
+                 "panel_n": panel_n},
                 {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_split": tile["k_split"],
-                 "single_tile": single_tile(tile), "lanes": entry["lanes"], "lhs_type": HALIDE_TYPES[panel]},
-                unroll=tile["unroll"], strict=False)
+                 "single_tile": single_tile(tile), "lanes": entry["lanes"], "lhs_type": HALIDE_TYPES[panel], "order": fields.get("order", "columns")},
+                unroll=tile["unroll"], strict=False, same_as=None if twin is None else name + twin)
     for x in FLOAT_TYPES:
         for panel_m in (entry["panel_m"], 1):
             out.add(f"pack_rows_{x}_{panel_m}", "pack_f16",
@@ -184,6 +230,28 @@ def add_norms(out: Writer, entry: dict) -> None:
                         {"lanes": entry["lanes"], "x_type": HALIDE_TYPES[x], "rms": norm == "rmsnorm", "add": combine == "residual"})
 
 
+def level_tiles(levels: dict) -> str:
+    """One initialiser of octile::LevelTiles per level and precision."""
+    rows = []
+    for precision, weight_bytes in (("int8", 1), ("fp16", 2)):
+        for isa, entries in levels.items():
+            if precision not in entries:
+                continue
+            entry = entries[precision]
+            lhs_bytes = ELEMENT_BYTES[entry["panel"]]
+            # A vector of weights takes one instruction per vector of what they are widened to.
+            widen = f"1.0 / {16 // lhs_bytes}" if lhs_bytes > weight_bytes else "0"
+            rows.append(f"{{{enumerator('Isa', isa)}, Precision::k{precision.capitalize()}, {entry['panel_m']}, {entry.get('cell', [1])[0]}, {entry['panel_n']}, {lhs_bytes}, "
+                        f"{weight_bytes}, {widen}}},\n")
+    return "// Written by generators/variants.py; edit the schedules instead.\n" + "".join(rows)
+
+
+def write_if_changed(path: pathlib.Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 KINDS = {"int8": add_int8, "fp16": add_fp16, "elementwise": add_elementwise, "epilogue": add_epilogues}
 
 
@@ -203,6 +271,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--schedule", type=pathlib.Path, action="append", required=True)
     parser.add_argument("--output", type=pathlib.Path, required=True)
+    parser.add_argument("--tiles", type=pathlib.Path, required=True)
     parser.add_argument("--base", required=True, help="the architecture's lowest level")
     parser.add_argument("levels", nargs="+")
     arguments = parser.parse_args()
@@ -223,10 +292,8 @@ def main() -> None:
                 check_packing(isa, levels, arguments.levels)
             KINDS[kind](out, levels[isa][kind])
         lines += out.lines
-    text = "\n".join(lines) + "\n"
-    if not arguments.output.exists() or arguments.output.read_text() != text:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(text)
+    write_if_changed(arguments.output, "\n".join(lines) + "\n")
+    write_if_changed(arguments.tiles, level_tiles(levels))
 
 
 if __name__ == "__main__":

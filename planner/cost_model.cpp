@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "planner/kernel_info.h"
-#include "planner/select_kernel.h"
 
 namespace octile {
 namespace {
@@ -76,12 +75,11 @@ double CostModel::convert_us(std::int64_t m, std::int64_t k) const {
 }
 
 LinearWork work_of(const Layer& linear, const LevelTiles& level) {
-    const int tile_m = level.tiles_m[select_tile(level.tiles_m, linear.m)];
     LinearWork work;
-    work.tiles_m = blocks(linear.m, tile_m);
+    work.tiles_m = blocks(linear.m, level.tile_m);
     work.panels_n = blocks(linear.n, level.tile_n);
     const double k = static_cast<double>(blocks(linear.k, kReductionPadding) * kReductionPadding);
-    const double rows = static_cast<double>(work.tiles_m * tile_m);
+    const double rows = static_cast<double>(blocks(linear.m, level.row_step) * level.row_step);
     const double columns = static_cast<double>(work.panels_n * level.tile_n);
     work.input = rows * k;
     work.macs = rows * columns * k;

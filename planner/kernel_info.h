@@ -1,5 +1,5 @@
-// One row of the kernel table, as data: what dispatch, tests and benchmarks know of a kernel. The rows come from
-// generators/CMakeLists.txt through the build.
+// One row of the kernel table, as data: what dispatch, tests and benchmarks know of a kernel. The rows come from the
+// schedules through the build.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,10 @@ enum class Scaling {
 // What an epilogue does with its second operand.
 enum class Combine { kNone, kResidual, kGate };
 
+// Which weights a GEMM is for: schedules may tell apart those that do not fit the second-level cache beside the
+// activations.
+enum class WeightSize { kAny, kLarge };
+
 // Element type of a packed panel.
 enum class Element { kS8, kU8, kS16, kF16, kF32 };
 
@@ -64,12 +68,15 @@ struct KernelInfo {
     DataType output = DataType::kF32;     // of y, where there is a y
     Scaling scaling = Scaling::kDynamic;  // of the rows that it quantizes or multiplies
     Combine combine = Combine::kNone;
-    int tile_m = 0;      // rows of a tile
-    int panel_m = 0;     // rows of a panel of activations; tile_m of them are read
-    int tile_n = 0;      // columns of a tile: one or several panels
-    int panel_n = 0;     // columns of a panel of weights
-    int k_block = 1;     // consecutive elements of K that lie side by side in a panel
-    int block_rows = 0;  // rows of activations that stay in the cache while the weights pass; 0: as many as fit
+    int tile_m = 0;   // rows of a tile
+    int panel_m = 0;  // rows of a panel of activations; tile_m of them are read
+    int tile_n = 0;   // columns of a tile: one or several panels
+    int panel_n = 0;  // columns of a panel of weights
+    int k_block = 1;  // consecutive elements of K that lie side by side in a panel
+    WeightSize weights = WeightSize::kAny;
+    int block_rows = 0;     // rows of activations that stay in the cache while the weights pass; 0: as many as fit
+    int block_columns = 0;  // columns of weights that stay in the cache while the blocks of rows pass; 0: all
+    int task_rows = 0;      // rows of a thread's piece of work; 0: all
 };
 
 }  // namespace octile

@@ -1,5 +1,4 @@
-// The tiles of each level's GEMM, for levels of CPUs other than the one at hand too. The rows of the kernel table say
-// the same for the levels of this build; a test compares.
+// The tiles of each level's GEMM, for levels of CPUs other than the one at hand too: what the schedules say.
 #pragma once
 
 #include <span>
@@ -12,10 +11,11 @@ namespace octile {
 struct LevelTiles {
     Isa isa = Isa::kNeon;
     Precision precision = Precision::kInt8;
-    std::span<const int> tiles_m;  // heights on offer
-    int tile_n = 0;                // columns of a panel of weights; narrow tiles span several
-    int lhs_bytes = 1;             // of an element in x's panel
-    int weight_bytes = 1;          // of an element in the weights' panel
+    int tile_m = 0;        // rows of the tallest tile; there is one for every number of rows below
+    int row_step = 1;      // what tiles compute a multiple of
+    int tile_n = 0;        // columns of a panel of weights; narrow tiles span several
+    int lhs_bytes = 1;     // of an element in x's panel
+    int weight_bytes = 1;  // of an element in the weights' panel
     // 128-bit instructions that widen one weight to the type of the arithmetic, for every tile that reads it.
     double widen = 0;
 };

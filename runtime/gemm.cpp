@@ -20,7 +20,13 @@ class Gemm {
   public:
     Gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
          const MutableMatrixView& y)
-        : rows_(rows), weights_(weights), kernels_(*weights.kernels), epilogue_(epilogue), y_(y) {
+        : rows_(rows),
+          weights_(weights),
+          kernels_(*weights.kernels),
+          gemm_(kernels_.gemm(rows.scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic,
+                              weights.size())),
+          epilogue_(epilogue),
+          y_(y) {
         const Combine combine = weights.matrices == 2    ? Combine::kGate
                                 : epilogue.residual.data ? Combine::kResidual
                                                          : Combine::kNone;
@@ -43,36 +49,59 @@ class Gemm {
         return std::max(kStripFloats, weights_.matrices * strip_rows_ * strip_columns_);
     }
 
-    // Columns [begin, end) in units.
+    // Work is cut into groups of rows, and each of those into units of columns.
+    std::int64_t units() const { return row_groups() * column_units(); }
+
+    // Units [begin, end).
     Status run(std::int64_t begin, std::int64_t end, float* scratch) const {
-        const std::int64_t first = begin * unit_, last = end * unit_, direct = std::min(last, direct_columns_);
-        for (std::int64_t row = 0; row < rows_.rows; row += block_rows_) {
-            const std::int64_t count = std::min(block_rows_, rows_.rows - row);
-            if (first < direct) {
-                const Block block{row, count, first, direct - first};
-                auto* y = static_cast<float*>(y_.data) + row * y_.row_stride + first;
-                if (Status status = multiply(block, first, y, y_.row_stride); !status.ok()) return status;
-            }
-            if (overlaps(first, last)) {
-                // The last tile, moved back to end where y does: what it computes again has the same bits.
-                const Block block{row, count, weights_.n - unit_, unit_};
-                auto* y = static_cast<float*>(y_.data) + row * y_.row_stride + block.column;
-                if (Status status = multiply(block, block.column, y, y_.row_stride); !status.ok()) return status;
-                continue;
-            }
-            for (std::int64_t column = std::max(first, direct); column < last; column += strip_columns_) {
-                const Block strip{row, count, column, std::min(strip_columns_, last - column)};
-                if (Status status = run_strip(strip, scratch); !status.ok()) return status;
+        for (std::int64_t at = begin; at < end;) {
+            const std::int64_t group = at / column_units(), next = std::min(end, (group + 1) * column_units());
+            const Block task{group * task_rows_, std::min(task_rows_, rows_.rows - group * task_rows_),
+                             (at - group * column_units()) * unit_, (next - at) * unit_};
+            if (Status status = run_task(task, scratch); !status.ok()) return status;
+            at = next;
+        }
+        return {};
+    }
+
+  private:
+    // What lies between GEMM and epilogue stays in the first level.
+    static constexpr std::int64_t kStripRows = 32, kStripFloats = 4096;
+
+    std::int64_t column_units() const { return (weights_.n + unit_ - 1) / unit_; }
+    std::int64_t row_groups() const { return (rows_.rows + task_rows_ - 1) / task_rows_; }
+
+    Status run_task(const Block& task, float* scratch) const {
+        for (std::int64_t column = task.column; column < task.column + task.columns; column += block_columns_) {
+            const std::int64_t columns = std::min(block_columns_, task.column + task.columns - column);
+            for (std::int64_t row = task.row; row < task.row + task.rows; row += block_rows_) {
+                const Block block{row, std::min(block_rows_, task.row + task.rows - row), column, columns};
+                if (Status status = run_block(block, scratch); !status.ok()) return status;
             }
         }
         return {};
     }
 
-    std::int64_t units() const { return (weights_.n + unit_ - 1) / unit_; }
-
-  private:
-    // What lies between GEMM and epilogue stays in the first level.
-    static constexpr std::int64_t kStripRows = 32, kStripFloats = 4096;
+    Status run_block(const Block& task, float* scratch) const {
+        const std::int64_t row = task.row, first = task.column, last = first + task.columns;
+        const std::int64_t direct = std::min(last, direct_columns_);
+        if (first < direct) {
+            const Block block{row, task.rows, first, direct - first};
+            auto* y = static_cast<float*>(y_.data) + row * y_.row_stride + first;
+            if (Status status = multiply(block, first, y, y_.row_stride); !status.ok()) return status;
+        }
+        if (overlaps(first, last)) {
+            // The last tile, moved back to end where y does: what it computes again has the same bits.
+            const Block block{row, task.rows, weights_.n - unit_, unit_};
+            auto* y = static_cast<float*>(y_.data) + row * y_.row_stride + block.column;
+            return multiply(block, block.column, y, y_.row_stride);
+        }
+        for (std::int64_t column = std::max(first, direct); column < last; column += strip_columns_) {
+            const Block strip{row, task.rows, column, std::min(strip_columns_, last - column)};
+            if (Status status = run_strip(strip, scratch); !status.ok()) return status;
+        }
+        return {};
+    }
 
     // Whether these columns end with those of y, in a whole panel, and hold two tiles at least, all for the GEMM to
     // write.
@@ -80,28 +109,30 @@ class Gemm {
         return direct_columns_ > 0 && last > weights_.n && weights_.n % kernels_.panel_n() == 0 &&
                last - first >= 2 * unit_;
     }
-    const GemmKernels& gemm() const {
-        return kernels_.gemm(rows_.scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic);
-    }
     // The kernel for what is left of `rows` behind whole panels; null if nothing is.
     const Kernel* rest_kernel(std::int64_t rows) const {
         const std::int64_t rest = rows % rows_.panel_m();
-        return rest == 0 ? nullptr : gemm().wide[static_cast<std::size_t>(rest - 1)];
+        return rest == 0 ? nullptr : gemm_.wide[static_cast<std::size_t>(rest - 1)];
     }
     // Columns that every kernel of this call divides.
     std::int64_t column_unit() const {
-        if (rows_.single_row) return gemm().row->info.tile_n;
+        if (rows_.single_row) return gemm_.row->info.tile_n;
         const Kernel* rest = rest_kernel(rows_.rows);
-        return std::max(gemm().wide.back()->info.tile_n, rest ? rest->info.tile_n : 1);
+        return std::max(gemm_.wide.back()->info.tile_n, rest ? rest->info.tile_n : 1);
     }
 
     void choose_blocks() {
         const std::int64_t panel_m = rows_.panel_m();
         const std::int64_t row_bytes = rows_.padded_k() * size_of(kernels_.element());
         // Half of the second level for the activations: the weights pass through the rest.
-        const std::int64_t fitting =
-            kernels_.block_rows() > 0 ? kernels_.block_rows() : cache_sizes().level2 / 2 / row_bytes;
-        block_rows_ = std::max<std::int64_t>(1, fitting / panel_m) * panel_m;
+        const KernelInfo& blocking = gemm_.tallest();
+        const auto whole = [](std::int64_t wanted, std::int64_t of) {
+            return std::max<std::int64_t>(1, wanted / of) * of;
+        };
+        block_rows_ =
+            whole(blocking.block_rows > 0 ? blocking.block_rows : cache_sizes().level2 / 2 / row_bytes, panel_m);
+        block_columns_ = whole(blocking.block_columns > 0 ? blocking.block_columns : weights_.padded_n(), unit_);
+        task_rows_ = whole(blocking.task_rows > 0 ? blocking.task_rows : round_up(rows_.rows, panel_m), panel_m);
         strip_rows_ = std::min({round_up(kStripRows, panel_m), block_rows_, round_up(rows_.rows, panel_m)});
         const std::int64_t fit = kStripFloats / (strip_rows_ * weights_.matrices) / unit_ * unit_;
         strip_columns_ = std::min(std::max<std::int64_t>(fit, unit_), round_up(weights_.n, unit_));
@@ -134,10 +165,10 @@ class Gemm {
     // The block's rows times columns [column, column + block.columns) of all matrices. The first row starts a panel;
     // the last panel of x may be a partial one, which has a kernel for every number of rows.
     Status multiply(const Block& block, std::int64_t column, float* y, std::int64_t stride) const {
-        if (rows_.single_row) return call(*gemm().row, block.row, 1, column, block.columns, y, stride);
+        if (rows_.single_row) return call(*gemm_.row, block.row, 1, column, block.columns, y, stride);
         const std::int64_t panel_m = rows_.panel_m(), whole = block.rows / panel_m;
         if (whole > 0) {
-            if (Status status = call(*gemm().wide.back(), block.row, whole, column, block.columns, y, stride);
+            if (Status status = call(*gemm_.wide.back(), block.row, whole, column, block.columns, y, stride);
                 !status.ok())
                 return status;
         }
@@ -169,12 +200,13 @@ class Gemm {
     const PackedRows::State& rows_;
     const PackedWeights& weights_;
     const LevelKernels& kernels_;
+    const GemmKernels& gemm_;
     const Epilogue& epilogue_;
     const MutableMatrixView& y_;
     const Kernel* epilogue_kernel_ = nullptr;
     std::int64_t unit_ = 1;
     std::int64_t direct_columns_ = 0;  // from 0 on: what the GEMM may write to y itself
-    std::int64_t block_rows_ = 0, strip_rows_ = 0, strip_columns_ = 0;
+    std::int64_t task_rows_ = 0, block_rows_ = 0, block_columns_ = 0, strip_rows_ = 0, strip_columns_ = 0;
 };
 
 }  // namespace

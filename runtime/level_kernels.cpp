@@ -23,13 +23,19 @@ Families families_of(Precision precision) {
 
 LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa) : precision_(precision), isas_(isas), isa_(isa) {
     const KernelFamily family = families_of(precision).gemm;
-    gemm_ = gather(family, Scaling::kDynamic);
-    if (precision == Precision::kInt8) asymmetric_ = gather(family, Scaling::kAsymmetric);
-    for (const Kernel* kernel : gemm_.wide)
-        column_unit_ = std::max(column_unit_, kernel->info.tile_n);
-    column_unit_ = std::max(column_unit_, gemm_.row->info.tile_n);
-    for (const Kernel* kernel : gemm_.wide)
-        OCTILE_CHECK_EQ(column_unit_ % kernel->info.tile_n, 0);
+    for (const WeightSize size : {WeightSize::kAny, WeightSize::kLarge}) {
+        gemms_[index(size)][0] = gather(family, Scaling::kDynamic, size);
+        if (precision == Precision::kInt8) gemms_[index(size)][1] = gather(family, Scaling::kAsymmetric, size);
+    }
+    const auto for_each_tile_n = [&](auto&& body) {
+        for (const auto& size : gemms_) {
+            body(size[0].row->info.tile_n);
+            for (const Kernel* kernel : size[0].wide)
+                body(kernel->info.tile_n);
+        }
+    };
+    for_each_tile_n([&](int tile_n) { column_unit_ = std::max(column_unit_, tile_n); });
+    for_each_tile_n([&](int tile_n) { OCTILE_CHECK_EQ(column_unit_ % tile_n, 0); });
 
     // A level may leave packing to a lower one that has the same panels.
     const Families families = families_of(precision);
@@ -55,7 +61,7 @@ LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa) : precisio
     }
 }
 
-GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling) const {
+GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSize size) const {
     GemmKernels found;
     int widest = 0;
     for (const Kernel& kernel : kernel_table())
@@ -64,7 +70,10 @@ GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling) const {
     for (const Kernel& kernel : kernel_table()) {
         const KernelInfo& info = kernel.info;
         if (info.family != family || info.isa != isa_ || info.scaling != scaling) continue;
-        (info.panel_m == widest ? found.wide[static_cast<std::size_t>(info.tile_m - 1)] : found.row) = &kernel;
+        const Kernel*& place =
+            info.panel_m == widest ? found.wide[static_cast<std::size_t>(info.tile_m - 1)] : found.row;
+        // Where the schedule makes no difference, the kernels for any size serve large weights too.
+        if (info.weights == size || (!place && info.weights == WeightSize::kAny)) place = &kernel;
     }
     for (const Kernel* kernel : found.wide)
         OCTILE_CHECK_EQ(kernel != nullptr, true);

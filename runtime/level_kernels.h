@@ -13,6 +13,9 @@ namespace octile {
 struct GemmKernels {
     std::vector<const Kernel*> wide;
     const Kernel* row = nullptr;
+
+    // What the blocking of the schedule is said with.
+    const KernelInfo& tallest() const { return wide.back()->info; }
 };
 
 class LevelKernels {
@@ -26,11 +29,12 @@ class LevelKernels {
     int k_block() const { return row().k_block; }
     int panel_n() const { return row().panel_n; }
     int panel_m(bool single_row) const { return single_row ? row().panel_m : wide().panel_m; }
-    int block_rows() const { return wide().block_rows; }
     // Columns that every tile divides: what the weights are padded to.
     int column_unit() const { return column_unit_; }
 
-    const GemmKernels& gemm(Scaling scaling) const { return scaling == Scaling::kAsymmetric ? asymmetric_ : gemm_; }
+    const GemmKernels& gemm(Scaling scaling, WeightSize size) const {
+        return gemms_[index(size)][scaling == Scaling::kAsymmetric];
+    }
     // These are null for an input type or scaling that there is no kernel for.
     const Kernel* pack_rows(DataType input, Scaling scaling, bool single_row) const {
         return pack_rows_[single_row][index(scaling)][index(input)];
@@ -47,14 +51,14 @@ class LevelKernels {
     LevelKernels(Precision precision, IsaSet isas, Isa isa);
     using ByType = std::array<const Kernel*, static_cast<std::size_t>(DataType::kI8) + 1>;
 
-    GemmKernels gather(KernelFamily family, Scaling scaling) const;
-    const KernelInfo& row() const { return gemm_.row->info; }
-    const KernelInfo& wide() const { return gemm_.wide.back()->info; }
+    GemmKernels gather(KernelFamily family, Scaling scaling, WeightSize size) const;
+    const KernelInfo& row() const { return gemms_[0][0].row->info; }
+    const KernelInfo& wide() const { return gemms_[0][0].tallest(); }
 
     Precision precision_;
     IsaSet isas_;
     Isa isa_;
-    GemmKernels gemm_, asymmetric_;
+    std::array<std::array<GemmKernels, 2>, 2> gemms_;  // [WeightSize][asymmetric]; FP16 has no asymmetric ones
     int column_unit_ = 1;
     std::array<std::array<ByType, 4>, 2> pack_rows_{};  // [single row][Scaling]
     ByType pack_weights_{};

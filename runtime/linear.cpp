@@ -242,7 +242,8 @@ std::size_t Linear::bytes() const {
 
 std::string_view Linear::kernel_name(std::int64_t m) const {
     const GemmKernels& gemm = state_->weights.kernels->gemm(
-        state_->options.input_scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic);
+        state_->options.input_scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic,
+        state_->weights.size());
     if (m == 1) return gemm.row->info.name;
     const auto rows = static_cast<std::size_t>(std::max<std::int64_t>(m, 1));
     return gemm.wide[std::min(rows, gemm.wide.size()) - 1]->info.name;

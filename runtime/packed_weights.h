@@ -5,6 +5,7 @@
 
 #include "octile/linear.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/cache_sizes.h"
 #include "runtime/level_kernels.h"
 #include "runtime/matrix.h"
 
@@ -22,6 +23,12 @@ struct PackedWeights {
     // Columns of one matrix with their padding.
     std::int64_t padded_n() const { return round_up(n, kernels->column_unit()); }
     std::size_t bytes() const { return panel.bytes() + column_scale.bytes() + column_sum.bytes() + bias.bytes(); }
+
+    // What the schedule calls large: more than half of the second-level cache.
+    WeightSize size() const {
+        return static_cast<std::int64_t>(panel.bytes()) > cache_sizes().level2 / 2 ? WeightSize::kLarge
+                                                                                   : WeightSize::kAny;
+    }
 
     // Panels [first, first + count) of all matrices' columns.
     HalideBuffer panel_buffer(std::int64_t first, std::int64_t count) const;

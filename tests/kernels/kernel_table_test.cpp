@@ -89,6 +89,7 @@ std::string name_from_fields(const KernelInfo& info) {
     }
     const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16;
     if (gemm && is_for_single_row(info)) name << "_row";
+    if (info.weights == WeightSize::kLarge) name << "_large";
     name << '_' << name_of(info.isa);
     return name.str();
 }
@@ -162,7 +163,6 @@ TEST_CASE("all kernels of a level and a precision agree on panels and k block") 
                 CHECK(info.tile_n % info.panel_n == 0);
                 CHECK(info.k_block == first.k_block);
                 CHECK(info.panel == first.panel);
-                CHECK(info.block_rows == first.block_rows);
                 CHECK(info.output == DataType::kF32);
                 panels_m.insert(info.panel_m);
             }
@@ -218,16 +218,21 @@ TEST_CASE("every level has a GEMM of every scaling for every number of rows, onc
         for (const Isa isa : built_levels(path.gemm)) {
             INFO(name_of(isa));
             const int wide = wide_panel(isa, path.gemm);
-            std::map<std::tuple<bool, int, Scaling>, int> gemms;
-            for (const KernelInfo& info : rows_of(isa, path.gemm))
-                gemms[{info.panel_m == wide, info.tile_m, info.scaling}]++;
+            std::map<std::tuple<bool, int, Scaling, WeightSize>, int> gemms;
+            std::set<WeightSize> sizes = {WeightSize::kAny};
+            for (const KernelInfo& info : rows_of(isa, path.gemm)) {
+                gemms[{info.panel_m == wide, info.tile_m, info.scaling, info.weights}]++;
+                sizes.insert(info.weights);
+            }
             for (const Scaling scaling : scalings) {
-                CHECK(gemms[{false, 1, scaling}] == 1);
-                for (int rows = 1; rows <= wide; rows++)
-                    CHECK(gemms[{true, rows, scaling}] == 1);
+                for (const WeightSize size : sizes) {
+                    CHECK(gemms[{false, 1, scaling, size}] == 1);
+                    for (int rows = 1; rows <= wide; rows++)
+                        CHECK(gemms[{true, rows, scaling, size}] == 1);
+                }
             }
             // Looked up and found above: a count that grew would be a row that nobody can reach.
-            CHECK(gemms.size() == scalings.size() * static_cast<std::size_t>(wide + 1));
+            CHECK(gemms.size() == scalings.size() * sizes.size() * static_cast<std::size_t>(wide + 1));
         }
     }
 }

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Tests of generators/variants.py: what a schedule becomes."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VARIANTS, DEFAULT = ROOT / "generators/variants.py", ROOT / "schedules/default.json"
+
+
+class Run:
+    """variants.py on the default schedule with `entry` in place of avx512vnni's int8."""
+
+    def __init__(self, entry: dict):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder)
+            (path / "core.json").write_text(json.dumps({"levels": {"avx512vnni": {"int8": entry}}}))
+            result = subprocess.run([sys.executable, VARIANTS, "--output", path / "out", "--tiles", path / "tiles", "--schedule", DEFAULT,
+                                     "--schedule", path / "core.json", "--base", "avx2", "avx512vnni"], capture_output=True, text=True)
+            self.error = result.stderr.strip()
+            calls = re.findall(r"^octile_add_kernel\((\w+) (.*?)\)$", (path / "out").read_text() if result.returncode == 0 else "", re.M | re.S)
+            self.kernels = dict(calls)
+            self.tiles = (path / "tiles").read_text() if result.returncode == 0 else ""
+
+    def field(self, name: str, field: str) -> str:
+        return re.search(rf"\b{field}[= ](\S+)", self.kernels[name]).group(1)
+
+
+def schedule(**changes) -> dict:
+    entry = json.loads(DEFAULT.read_text())["levels"]["avx512vnni"]["int8"]
+    entry.pop("large", None)
+    return {**entry, **changes}
+
+
+class VariantsTest(unittest.TestCase):
+    def test_one_size_of_weights(self):
+        run = Run(schedule(block_rows=96, task_rows=32, order="rows"))
+        self.assertFalse([name for name in run.kernels if "_large" in name])
+        for field, value in (("block_rows", "96"), ("task_rows", "32"), ("block_columns", "0"), ("order", "rows"), ("weights", "WeightSize::kAny")):
+            self.assertEqual(run.field("gemm_s8_8x48x4_avx512vnni", field), value)
+
+    def test_large_weights_share_the_code_that_does_not_differ(self):
+        tiles = [{"m": m} for m in range(1, 8)] + [{"m": 8, "prefetch": 16}]
+        run = Run(schedule(tiles=[{"m": m} for m in range(1, 9)], large={"tiles": tiles, "block_columns": 480}))
+        self.assertEqual(run.field("gemm_s8_7x48x4_large_avx512vnni", "SAME_AS"), "gemm_s8_7x48x4_avx512vnni")
+        self.assertEqual(run.field("gemm_s8_asymmetric_1x48x4_row_large_avx512vnni", "SAME_AS"), "gemm_s8_asymmetric_1x48x4_row_avx512vnni")
+        self.assertNotIn("SAME_AS", run.kernels["gemm_s8_8x48x4_large_avx512vnni"])
+        self.assertEqual(run.field("gemm_s8_8x48x4_large_avx512vnni", "prefetch"), "16")
+        for name, columns in (("gemm_s8_8x48x4_large_avx512vnni", "480"), ("gemm_s8_8x48x4_avx512vnni", "0")):
+            self.assertEqual(run.field(name, "block_columns"), columns)
+        self.assertEqual(run.field("gemm_s8_8x48x4_large_avx512vnni", "weights"), "WeightSize::kLarge")
+
+    def test_another_order_is_other_code(self):
+        run = Run(schedule(large={"order": "rows"}))
+        self.assertNotIn("SAME_AS", run.kernels["gemm_s8_7x48x4_large_avx512vnni"])
+
+    def test_tiles_for_the_planner_are_those_of_every_level(self):
+        run = Run(schedule())
+        self.assertIn("{Isa::kAvx512vnni, Precision::kInt8, 8, 1, 48, 1, 1, 0},", run.tiles)
+        self.assertIn("{Isa::kI8mm, Precision::kInt8, 8, 2, 12, 1, 1, 0},", run.tiles)
+
+    def test_mistakes_are_named(self):
+        for changes, message in (({"order": "diagonal"}, "order is diagonal; expected columns or rows"),
+                                 ({"block_rows": -1}, "block_rows is -1; expected an integer from 0 up"),
+                                 ({"large": {"panel_n": 16}}, "large: unknown fields: panel_n"),
+                                 ({"large": {"tiles": [{"m": 8}]}}, "tiles of heights [8]; expected every height from 1 to panel_m, 8, once"),
+                                 ({"row": {"unrol": 2}}, "unknown fields of a tile: unrol")):
+            run = Run(schedule(**changes))
+            self.assertIn("variants: avx512vnni.int8", run.error)
+            self.assertIn(message, run.error)
+
+
+if __name__ == "__main__":
+    unittest.main()
