@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "planner/plan_json.h"
@@ -17,22 +16,22 @@ class JsonWriter {
 
     void plan(const Plan& plan) {
         const PlanSummary summary = summarize(plan);
-        fmt::format_to(out(),
-                       "{{\"octile_plan\": 1,\n \"model\": {},\n \"policy\": \"{}\",\n \"min_ratio\": {},\n"
-                       " \"core\": {}, \"threads\": {}, \"noise\": {},\n",
-                       quoted(plan.model), name_of(plan.policy), plan.min_ratio,
-                       plan.core.empty() ? "null" : quoted(plan.core), plan.threads, plan.noise);
-        fmt::format_to(out(),
-                       " \"summary\": {{\"linears\": {}, \"int8\": {}, \"fp16\": {}, \"left_by_ratio\": {}, "
-                       "\"left_by_cost\": {}, \"left_by_accuracy\": {}, \"left_by_skip\": {}, \"left_no_kernel\": {}, "
-                       "\"left_by_force\": {}, \"not_linear\": {}, \"plan_us\": {}, \"fp16_us\": {}}},\n",
-                       summary.linears, summary.int8, summary.fp16, summary.left_by_ratio, summary.left_by_cost,
-                       summary.left_by_accuracy, summary.left_by_skip, summary.left_no_kernel, summary.left_by_force,
-                       summary.not_linear, number(summary.plan_us), number(summary.fp16_us));
+        text_ += fmt::format(
+            "{{\"octile_plan\": 1,\n \"model\": {},\n \"policy\": \"{}\",\n \"min_ratio\": {},\n"
+            " \"core\": {}, \"threads\": {}, \"noise\": {},\n",
+            quoted(plan.model), name_of(plan.policy), plan.min_ratio, plan.core.empty() ? "null" : quoted(plan.core),
+            plan.threads, plan.noise);
+        text_ += fmt::format(
+            " \"summary\": {{\"linears\": {}, \"int8\": {}, \"fp16\": {}, \"left_by_ratio\": {}, "
+            "\"left_by_cost\": {}, \"left_by_accuracy\": {}, \"left_by_skip\": {}, \"left_no_kernel\": {}, "
+            "\"left_by_force\": {}, \"not_linear\": {}, \"plan_us\": {}, \"fp16_us\": {}}},\n",
+            summary.linears, summary.int8, summary.fp16, summary.left_by_ratio, summary.left_by_cost,
+            summary.left_by_accuracy, summary.left_by_skip, summary.left_no_kernel, summary.left_by_force,
+            summary.not_linear, number(summary.plan_us), number(summary.fp16_us));
         for (std::size_t i = 0; i < plan.frontier.size(); ++i) {
             const FrontierPoint& point = plan.frontier[i];
-            fmt::format_to(out(), "{}{{\"int8_layers\": {}, \"saved_us\": {}, \"sqnr_db\": {}}}",
-                           i == 0 ? " \"frontier\": [" : ", ", point.int8_layers, point.saved_us, point.sqnr_db);
+            text_ += fmt::format("{}{{\"int8_layers\": {}, \"saved_us\": {}, \"sqnr_db\": {}}}",
+                                 i == 0 ? " \"frontier\": [" : ", ", point.int8_layers, point.saved_us, point.sqnr_db);
         }
         if (!plan.frontier.empty()) text_ += "],\n";
         text_ += " \"layers\": [";
@@ -46,8 +45,6 @@ class JsonWriter {
     void raw(std::string_view text) { text_ += text; }
 
   private:
-    std::back_insert_iterator<std::string> out() { return std::back_inserter(text_); }
-
     static std::string quoted(const std::string& value) {
         const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
         if (std::all_of(value.begin(), value.end(), plain))
@@ -69,45 +66,43 @@ class JsonWriter {
 
     void layer(const PlannedLayer& planned) {
         const Layer& layer = planned.layer;
-        fmt::format_to(
-            out(),
+        text_ += fmt::format(
             "{{\"name\": {}, \"op\": \"{}\", \"m\": {}, \"k\": {}, \"n\": {}, \"count\": {}, \"act\": \"{}\", "
             "\"bias\": {}, ",
             quoted(layer.name), name_of(layer.op), layer.m, layer.k, layer.n, layer.count, name_of(layer.activation),
             layer.bias);
-        if (layer.epsilon) fmt::format_to(out(), "\"eps\": {}, ", *layer.epsilon);
-        if (layer.output_scale) fmt::format_to(out(), "\"output_scale\": {}, ", *layer.output_scale);
-        fmt::format_to(out(), "\"inputs\": {}, ", list(layer.inputs));
-        if (!layer.residual.empty()) fmt::format_to(out(), "\"residual\": {}, ", quoted(layer.residual));
-        fmt::format_to(
-            out(),
+        if (layer.epsilon) text_ += fmt::format("\"eps\": {}, ", *layer.epsilon);
+        if (layer.output_scale) text_ += fmt::format("\"output_scale\": {}, ", *layer.output_scale);
+        text_ += fmt::format("\"inputs\": {}, ", list(layer.inputs));
+        if (!layer.residual.empty()) text_ += fmt::format("\"residual\": {}, ", quoted(layer.residual));
+        text_ += fmt::format(
             "\"precision\": \"{}\", \"reason\": \"{}\", \"ratio\": {}, \"margin\": {}, \"quantize_input\": {}, "
             "\"fused\": \"{}\", \"replaces\": {}, \"kernel\": {}, ",
             name_of(planned.precision), name_of(planned.reason), number(planned.ratio), number(planned.margin),
             planned.quantize_input, fused_form(planned), list(planned.replaces),
             planned.kernel ? quoted(*planned.kernel) : "null");
-        fmt::format_to(out(), "\"panel\": \"{}\", \"panel_from\": {}, ", name_of(planned.panel),
-                       planned.panel_from.empty() ? "null" : quoted(planned.panel_from));
-        if (!planned.gate.empty()) fmt::format_to(out(), "\"gate\": {}, ", quoted(planned.gate));
-        fmt::format_to(out(), "\"cost\": {{\"int8_us\": {}, \"fp16_us\": {}", number(planned.cost.int8_us()),
-                       number(planned.cost.fp16_us()));
+        text_ += fmt::format("\"panel\": \"{}\", \"panel_from\": {}, ", name_of(planned.panel),
+                             planned.panel_from.empty() ? "null" : quoted(planned.panel_from));
+        if (!planned.gate.empty()) text_ += fmt::format("\"gate\": {}, ", quoted(planned.gate));
+        text_ += fmt::format("\"cost\": {{\"int8_us\": {}, \"fp16_us\": {}", number(planned.cost.int8_us()),
+                             number(planned.cost.fp16_us()));
         if (planned.cost.int8) side("int8", "quantize_us", *planned.cost.int8);
         if (planned.cost.fp16) side("fp16", "pack_us", *planned.cost.fp16);
-        fmt::format_to(out(), "}}, \"cost_source\": \"{}\"", name_of(planned.cost.source));
+        text_ += fmt::format("}}, \"cost_source\": \"{}\"", name_of(planned.cost.source));
         if (const std::optional<LayerError>& error = planned.error) {
-            fmt::format_to(out(),
-                           ", \"error\": {{\"sqnr_db\": {}, \"cosine\": {}, \"smoothquant_alpha\": {}, \"int8\": {}}}",
-                           error->sqnr_db, error->cosine, number(error->smoothquant_alpha), error->int8);
+            text_ +=
+                fmt::format(", \"error\": {{\"sqnr_db\": {}, \"cosine\": {}, \"smoothquant_alpha\": {}, \"int8\": {}}}",
+                            error->sqnr_db, error->cosine, number(error->smoothquant_alpha), error->int8);
         }
         text_ += '}';
     }
 
     void side(std::string_view name, std::string_view input, const SideCost& cost) {
-        fmt::format_to(out(),
-                       ", \"{}\": {{\"{}\": {}, \"gemm_us\": {}, \"epilogue_us\": {}, \"conversion_us\": {}, "
-                       "\"bound\": \"{}\", \"isa\": \"{}\", \"measured\": {}}}",
-                       name, input, cost.input_us, cost.gemm_us, cost.epilogue_us, cost.conversion_us,
-                       name_of(cost.bound), name_of(cost.isa), cost.measured);
+        text_ += fmt::format(
+            ", \"{}\": {{\"{}\": {}, \"gemm_us\": {}, \"epilogue_us\": {}, \"conversion_us\": {}, "
+            "\"bound\": \"{}\", \"isa\": \"{}\", \"measured\": {}}}",
+            name, input, cost.input_us, cost.gemm_us, cost.epilogue_us, cost.conversion_us, name_of(cost.bound),
+            name_of(cost.isa), cost.measured);
     }
 
     std::string text_;

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include "octile/plan.h"
 
 namespace octile {
@@ -38,31 +36,30 @@ std::string to_text(const PlanSummary& summary) {
 
 std::string to_text(const Plan& plan) {
     std::string text;
-    auto out = std::back_inserter(text);
-    fmt::format_to(out, "plan {} policy={} min_ratio={}", plan.model, name_of(plan.policy), plan.min_ratio);
+    text += fmt::format("plan {} policy={} min_ratio={}", plan.model, name_of(plan.policy), plan.min_ratio);
     if (!plan.core.empty()) {
-        fmt::format_to(out, " core={} threads={} noise={}", plan.core, plan.threads, plan.noise);
+        text += fmt::format(" core={} threads={} noise={}", plan.core, plan.threads, plan.noise);
     }
     text += '\n';
     for (const PlannedLayer& planned : plan.layers) {
         const Layer& layer = planned.layer;
-        fmt::format_to(out, "{}: {} m={} count={} {} {}", layer.name, fused_form(planned), layer.m, layer.count,
-                       name_of(planned.precision), name_of(planned.reason));
-        if (planned.ratio) fmt::format_to(out, " ratio={:.6g}", *planned.ratio);
+        text += fmt::format("{}: {} m={} count={} {} {}", layer.name, fused_form(planned), layer.m, layer.count,
+                            name_of(planned.precision), name_of(planned.reason));
+        if (planned.ratio) text += fmt::format(" ratio={:.6g}", *planned.ratio);
         if (layer.bias) text += " bias";
         if (planned.quantize_input) text += " quantize_input";
-        if (!planned.gate.empty()) fmt::format_to(out, " gate={}", planned.gate);
+        if (!planned.gate.empty()) text += fmt::format(" gate={}", planned.gate);
         if (!planned.panel_from.empty()) {
-            fmt::format_to(out, " panel={}:{}", name_of(planned.panel), planned.panel_from);
+            text += fmt::format(" panel={}:{}", name_of(planned.panel), planned.panel_from);
         }
         if (const auto int8 = planned.cost.int8_us(), fp16 = planned.cost.fp16_us(); int8 && fp16) {
-            fmt::format_to(out, " int8={:.4g}us fp16={:.4g}us {}", *int8, *fp16, name_of(planned.cost.source));
+            text += fmt::format(" int8={:.4g}us fp16={:.4g}us {}", *int8, *fp16, name_of(planned.cost.source));
         }
-        if (planned.error) fmt::format_to(out, " sqnr={:.1f}dB", planned.error->sqnr_db);
-        if (!layer.inputs.empty()) fmt::format_to(out, " inputs={}", fmt::join(layer.inputs, ","));
-        if (!layer.residual.empty()) fmt::format_to(out, " residual={}", layer.residual);
-        if (planned.replaces.size() > 1) fmt::format_to(out, " replaces={}", fmt::join(planned.replaces, ","));
-        if (planned.kernel) fmt::format_to(out, " kernel={}", *planned.kernel);
+        if (planned.error) text += fmt::format(" sqnr={:.1f}dB", planned.error->sqnr_db);
+        if (!layer.inputs.empty()) text += fmt::format(" inputs={}", fmt::join(layer.inputs, ","));
+        if (!layer.residual.empty()) text += fmt::format(" residual={}", layer.residual);
+        if (planned.replaces.size() > 1) text += fmt::format(" replaces={}", fmt::join(planned.replaces, ","));
+        if (planned.kernel) text += fmt::format(" kernel={}", *planned.kernel);
         text += '\n';
     }
     return text + to_text(summarize(plan)) + '\n';
