@@ -12,13 +12,13 @@ constexpr std::array<std::size_t, 4> kDataTypeSizes = {4, 2, 2, 1};
 constexpr std::array<std::string_view, 8> kActivations = {"none", "relu",      "relu6",      "hardswish",
                                                           "gelu", "gelu_tanh", "quick_gelu", "silu"};
 constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
-constexpr std::array<std::string_view, 4> kOps = {"linear", "layernorm", "activation", "add"};
+constexpr std::array<std::string_view, 5> kOps = {"linear", "layernorm", "activation", "add", "other"};
 constexpr std::array<std::string_view, kIsaCount> kIsas = {"avx2", "avxvnni", "avx512vnni", "neon",
                                                            "fp16", "dotprod", "i8mm",       "sve256"};
 static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);
 static_assert(kActivations.size() == static_cast<std::size_t>(Activation::kSilu) + 1);
 static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kFp16) + 1);
-static_assert(kOps.size() == static_cast<std::size_t>(Op::kAdd) + 1);
+static_assert(kOps.size() == static_cast<std::size_t>(Op::kOther) + 1);
 static_assert(kIsas.size() == static_cast<std::size_t>(Isa::kSve256) + 1);
 
 }  // namespace

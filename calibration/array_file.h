@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "inputs/mapped_file.h"
+#include "base/mapped_file.h"
 #include "octile/status.h"
 
 namespace octile {

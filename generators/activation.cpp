@@ -26,7 +26,8 @@ Expr horner(const Expr& t, std::initializer_list<float> coefficients) {
     return sum;
 }
 
-// exp(-v) for -88 <= v <= 87.
+}  // namespace
+
 Expr exp_minus(const Expr& v) {
     // Adding 1.5 * 2^23 leaves the integer nearest to m in the low bits, ties to even.
     const float kRounder = 0x1.8p+23f;
@@ -37,6 +38,8 @@ Expr exp_minus(const Expr& v) {
     Expr p = (q * (r * r) - r) + 1.0f;
     return reinterpret<float>(reinterpret<int32_t>(p) + (reinterpret<int32_t>(biased) << 23));
 }
+
+namespace {
 
 Expr gelu(const Target& target, const Expr& x) {
     Expr low = at_least(target, x, -6.0f);

@@ -21,4 +21,7 @@ std::span<const ActivationCode> activation_codes();
 Halide::Expr activate(const Halide::Target& target, Activation activation, const Halide::Expr& x,
                       const Halide::Expr& low, const Halide::Expr& high);
 
+// exp(-v) for -88 <= v <= 87, the same way. Under strict_float alone: its steps are not marked one by one.
+Halide::Expr exp_minus(const Halide::Expr& v);
+
 }  // namespace octile::generators

@@ -80,8 +80,9 @@ def family_digests(sources: dict[str, bytes]) -> dict[str, str]:
 
 
 def content_key(*parts: str) -> str:
-    """Key over this program, the levels, the tools' versions, and the parts."""
-    return digest_of(read_sources((".py", ".json")), *tool_versions(), *parts)
+    """Key over this program, the levels, the tools' versions, and the parts. What variants.py makes of a schedule is among the parts."""
+    sources = {name: text for name, text in read_sources((".py", ".json")).items() if name != "variants.py"}
+    return digest_of(sources, *tool_versions(), *parts)
 
 
 def through_cache(key: str, outputs: dict[str, pathlib.Path], build) -> None:

@@ -13,6 +13,7 @@
 // The sums over k have one order on every target: lane j adds up the elements k with k % 16 == j, first to last, and
 // the lanes are added in halves, j to j + 8, j to j + 4, ... (docs/quantization.md).
 #include "Halide.h"
+#include "lane_sum.h"
 #include "rounding.h"
 
 namespace {
@@ -20,8 +21,6 @@ namespace {
 using namespace Halide;
 using namespace octile::generators;
 using Halide::ConciseCasts::f32;
-
-constexpr int kSumLanes = 16;
 
 class Norm : public Generator<Norm> {
   public:
@@ -114,14 +113,7 @@ class Norm : public Generator<Norm> {
     Expr total(Func& lane_sum, const Expr& term) {
         lane_sum(j, m) = 0.0f;
         lane_sum(j, m) = strict_float(lane_sum(j, m) + term);
-        std::vector<Expr> sums;
-        for (int lane = 0; lane < kSumLanes; lane++)
-            sums.push_back(lane_sum(lane, m));
-        for (int half = kSumLanes / 2; half > 0; half /= 2) {
-            for (int lane = 0; lane < half; lane++)
-                sums[lane] = strict_float(sums[lane] + sums[lane + half]);
-        }
-        return sums[0];
+        return in_halves(lane_sum, m, [](const Expr& a, const Expr& b) { return a + b; });
     }
 
     Var k{"k"}, m{"m"}, j{"j"};

@@ -31,6 +31,9 @@ of an earlier one as a whole. Fields:
   elementwise    lanes        elements of a vector of f32
   epilogue                    for a level that has no other elementwise kernels
                  lanes        {output type: elements of a vector}; types that are not here are left to a lower level
+  attention      lanes        elements of a vector of f32
+                 rows         numbers of queries that there is a kernel for, 1 among them
+                 key_vectors  vectors of keys whose scores are computed at once; they divide a block of 32 keys
 """
 
 import argparse
@@ -210,6 +213,7 @@ def add_fp16(out: Writer, entry: dict) -> None:
 def add_elementwise(out: Writer, entry: dict) -> None:
     add_epilogues(out, {"lanes": dict.fromkeys((*FLOAT_TYPES, "i8"), entry["lanes"])})
     add_norms(out, entry)
+    add_network(out, entry["lanes"])
 
 
 def add_epilogues(out: Writer, entry: dict) -> None:
@@ -252,7 +256,27 @@ def write_if_changed(path: pathlib.Path, text: str) -> None:
         path.write_text(text)
 
 
-KINDS = {"int8": add_int8, "fp16": add_fp16, "elementwise": add_elementwise, "epilogue": add_epilogues}
+def add_attention(out: Writer, entry: dict) -> None:
+    for rows in entry["rows"]:
+        out.add(f"attention_{rows}", "attention", {"family": "KernelFamily::kAttention", "tile_m": rows},
+                {"lanes": entry["lanes"], "tile_m": rows, "key_vectors": entry["key_vectors"]})
+
+
+def add_network(out: Writer, lanes: int) -> None:
+    """What a network needs around its linears and norms, but for attention."""
+    for rotary in (False, True):
+        out.add("rotary" if rotary else "split_heads", "heads", {"family": f"KernelFamily::k{'Rotary' if rotary else 'SplitHeads'}"},
+                {"lanes": lanes, "rotary": rotary})
+    for x in FLOAT_TYPES:
+        for combine in ("none", "residual"):
+            out.add(f"embedding_{combine}_{x}", "embedding",
+                    {"family": "KernelFamily::kEmbedding", "input": enumerator("DataType", x), "combine": f"Combine::k{combine.capitalize()}"},
+                    {"lanes": lanes, "x_type": HALIDE_TYPES[x], "add": combine == "residual"})
+    out.add("mean_pool", "pool", {"family": "KernelFamily::kMeanPool"}, {"lanes": lanes})
+    out.add("normalize", "normalize", {"family": "KernelFamily::kNormalize"}, {"lanes": lanes})
+
+
+KINDS = {"int8": add_int8, "fp16": add_fp16, "elementwise": add_elementwise, "epilogue": add_epilogues, "attention": add_attention}
 
 
 def read_schedules(paths: list[pathlib.Path]) -> dict:
@@ -278,7 +302,7 @@ def main() -> None:
     levels = read_schedules(arguments.schedule)
     lines = ["# Written by generators/variants.py; edit the schedules instead."]
     chosen = {isa: tuple(KINDS) for isa in arguments.levels}
-    chosen.setdefault(arguments.base, ("elementwise",))
+    chosen.setdefault(arguments.base, ("elementwise", "attention"))
     for isa, kinds in chosen.items():
         if isa not in levels:
             fail(f"no schedule for level {isa}")

@@ -10,7 +10,7 @@
 namespace octile {
 namespace {
 
-constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation, Op::kAdd};
+constexpr std::array kOps = {Op::kLinear, Op::kLayerNorm, Op::kActivation, Op::kAdd, Op::kOther};
 constexpr std::array kActivations = {Activation::kNone,      Activation::kRelu, Activation::kRelu6,
                                      Activation::kHardswish, Activation::kGelu, Activation::kGeluTanh,
                                      Activation::kQuickGelu, Activation::kSilu};
@@ -88,13 +88,13 @@ std::optional<FieldError> check_layer(const Layer& layer) {
                                    std::to_string(layer.n)};
     }
     const std::string act(name_of(layer.activation));
-    if ((layer.op == Op::kLayerNorm || layer.op == Op::kAdd) && layer.activation != Activation::kNone) {
+    if (layer.op != Op::kActivation && layer.activation != Activation::kNone) {
         return FieldError{"act", "expected none for op " + op + ", found " + act};
     }
     if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
         return FieldError{"act", "expected the function that op " + op + " applies, found " + act};
     }
-    if ((layer.op == Op::kActivation || layer.op == Op::kAdd) && layer.bias) {
+    if (layer.op != Op::kLayerNorm && layer.bias) {
         return FieldError{"bias", "expected none for op " + op + ", found a bias"};
     }
     return std::nullopt;

@@ -25,7 +25,7 @@ struct FieldError {
 std::int64_t max_of(std::string_view field);
 // "expected an integer from 1 to 131072, found <found>"
 std::string wrong_extent(std::string_view field, std::string_view found);
-// "expected linear, layernorm, activation or add, found <found>"
+// "expected linear, layernorm, activation, add or other, found <found>"
 std::string wrong_op(std::string_view found);
 std::string wrong_activation(std::string_view found);
 

@@ -10,8 +10,8 @@
 #include <exception>
 #include <utility>
 
+#include "base/mapped_file.h"
 #include "inputs/layer_rules.h"
-#include "inputs/mapped_file.h"
 #include "inputs/messages.h"
 
 namespace octile {

@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "inputs/mapped_file.h"
+#include "base/mapped_file.h"
 #include "octile/status.h"
 #include "octile/types.h"
 

@@ -21,6 +21,12 @@ enum class KernelFamily {
     kEpilogue,         // z, activation, low, high, output scale, [other] -> y
     kLayerNorm,        // x, weight, epsilon, bias, [residual] -> y, [sum]
     kRmsNorm,          // x, weight, epsilon, [residual] -> y, [sum]
+    kAttention,        // q, keys, values, visible, step, count, scale -> scores, weights, y
+    kSplitHeads,       // x -> y
+    kRotary,           // x, cos, sin -> y
+    kEmbedding,        // table, index, [sum] -> y
+    kMeanPool,         // x -> y
+    kNormalize,        // x, epsilon -> y
 };
 
 // How the int8 levels of a row come about.
@@ -68,7 +74,7 @@ struct KernelInfo {
     DataType output = DataType::kF32;     // of y, where there is a y
     Scaling scaling = Scaling::kDynamic;  // of the rows that it quantizes or multiplies
     Combine combine = Combine::kNone;
-    int tile_m = 0;   // rows of a tile
+    int tile_m = 0;   // rows of a tile; of queries
     int panel_m = 0;  // rows of a panel of activations; tile_m of them are read
     int tile_n = 0;   // columns of a tile: one or several panels
     int panel_n = 0;  // columns of a panel of weights

@@ -83,7 +83,7 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
     PlannedLayer planned;
     Layer& layer = planned.layer;
     layer.name = reader.string("name");
-    layer.op = reader.name("op", parse_op, "one of \"linear\", \"layernorm\", \"activation\", \"add\"");
+    layer.op = reader.name("op", parse_op, "one of \"linear\", \"layernorm\", \"activation\", \"add\", \"other\"");
     layer.m = reader.integer("m", 1, kMaxExtent);
     layer.k = reader.integer("k", 1, kMaxExtent);
     layer.n = reader.integer("n", 1, kMaxExtent);
@@ -214,6 +214,10 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
 }
 
 }  // namespace
+
+Result<Plan> plan_from_json(const json& object, const std::string& path) {
+    return read_plan(object, path);
+}
 
 Result<Plan> plan_from_json(std::string_view text) {
     const Result<json> document = internal::parse_json(text);

@@ -14,6 +14,8 @@ std::string fused_form(const PlannedLayer& planned) {
             return fmt::format("Activation({}, act={})", layer.n, name_of(layer.activation));
         case Op::kAdd:
             return fmt::format("Add({})", layer.n);
+        case Op::kOther:
+            return fmt::format("Other({})", layer.n);
         case Op::kLinear:
             break;
     }

@@ -57,8 +57,8 @@ Status validate_layer(const Layer& layer) {
     if (layer.op == Op::kActivation && layer.activation == Activation::kNone) {
         return invalid("act: expected a function for an activation, found \"none\"");
     }
-    if ((layer.op == Op::kLayerNorm || layer.op == Op::kAdd) && layer.activation != Activation::kNone) {
-        return invalid(fmt::format("act: expected none for {} {}, found {}", layer.op == Op::kAdd ? "an" : "a",
+    if (layer.op != Op::kLinear && layer.op != Op::kActivation && layer.activation != Activation::kNone) {
+        return invalid(fmt::format("act: expected none for {} {}, found {}", layer.op == Op::kLayerNorm ? "a" : "an",
                                    name_of(layer.op), quote(name_of(layer.activation))));
     }
     if (layer.op == Op::kAdd && layer.inputs.size() != 2) {

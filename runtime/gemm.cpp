@@ -16,6 +16,9 @@ struct Block {
     std::int64_t row, rows, column, columns;
 };
 
+// What lies between GEMM and epilogue stays in the first level.
+constexpr std::int64_t kStripRows = 32, kStripFloats = 4096;
+
 class Gemm {
   public:
     Gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
@@ -65,9 +68,6 @@ class Gemm {
     }
 
   private:
-    // What lies between GEMM and epilogue stays in the first level.
-    static constexpr std::int64_t kStripRows = 32, kStripFloats = 4096;
-
     std::int64_t column_units() const { return (weights_.n + unit_ - 1) / unit_; }
     std::int64_t row_groups() const { return (rows_.rows + task_rows_ - 1) / task_rows_; }
 
@@ -227,6 +227,14 @@ Status run_gemm(const PackedRows::State& rows, const PackedWeights& weights, con
         return status.ok() ? 0 : error.keep(std::move(status));
     });
     return error.take(code);
+}
+
+std::int64_t gemm_scratch_bytes(const PackedWeights& weights) {
+    const LevelKernels& kernels = *weights.kernels;
+    const std::int64_t rows = round_up(kStripRows, kernels.panel_m(false));
+    // A strip that does not fit is one unit of columns wide.
+    const std::int64_t floats = std::max(kStripFloats, weights.matrices * rows * kernels.column_unit());
+    return floats * static_cast<std::int64_t>(sizeof(float));
 }
 
 }  // namespace octile

@@ -12,4 +12,7 @@ namespace octile {
 Status run_gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
                 const MutableMatrixView& y, AlignedBuffer& scratch);
 
+// The most scratch memory that a piece of run_gemm() needs, whatever the number of rows.
+std::int64_t gemm_scratch_bytes(const PackedWeights& weights);
+
 }  // namespace octile

@@ -6,6 +6,9 @@
 
 #include "octile/layer.h"
 #include "runtime/gemm.h"
+#include "runtime/linear_parts.h"
+#include "runtime/norm_strips.h"
+#include "runtime/parallel.h"
 #include "runtime/workspace.h"
 
 namespace octile {
@@ -59,6 +62,11 @@ Status check_options(const LinearOptions& options) {
     return {};
 }
 
+Status no_kernel(Precision precision, IsaSet isas) {
+    return {StatusCode::kUnsupported,
+            fmt::format("no {} kernel for ISA levels: {}", name_of(precision), to_string(isas))};
+}
+
 }  // namespace
 
 Workspace::Workspace() : state_(std::make_unique<State>()) {}
@@ -71,7 +79,9 @@ std::size_t Workspace::bytes() const {
 
 struct Linear::State {
     LinearOptions options;
+    std::shared_ptr<const InputMultiplier> multiplier;  // what options.input_multiplier is a view of
     PackedWeights weights;
+    std::shared_ptr<const void> owner;  // of what `weights` borrows
 
     static Result<Linear> pack(std::span<const Source> sources, const LinearOptions& options, IsaSet isas);
     Status check_output(std::int64_t rows, const MutableMatrixView& y, const RunOptions& run) const;
@@ -84,13 +94,17 @@ Result<Linear> Linear::State::pack(std::span<const Source> sources, const Linear
     if (Status status = check_options(options); !status.ok()) return status;
     for (const Source& source : sources)
         if (Status status = check_source(source, options); !status.ok()) return status;
+    if (!options.input_multiplier.empty())
+        if (Status status = check_input_multiplier(options.input_multiplier, sources[0].weights.columns); !status.ok())
+            return status;
     const LevelKernels* kernels = LevelKernels::find(options.precision, isas);
-    if (!kernels) {
-        return Status(StatusCode::kUnsupported,
-                      fmt::format("no {} kernel for ISA levels: {}", name_of(options.precision), to_string(isas)));
-    }
+    if (!kernels) return no_kernel(options.precision, isas);
     auto state = std::make_unique<State>();
     state->options = options;
+    if (!options.input_multiplier.empty()) {
+        state->multiplier = std::make_shared<const InputMultiplier>(options.input_multiplier);
+        state->options.input_multiplier = state->multiplier->values();
+    }
     PackedWeights& weights = state->weights;
     weights.kernels = kernels;
     weights.k = sources[0].weights.columns;
@@ -191,14 +205,28 @@ PackedRows::State& Linear::make_ready(PackedRows& rows) const {
     state.kernels = state_->weights.kernels;
     state.scaling = state_->options.input_scaling;
     state.input_scale = state_->options.input_scale;
+    state.multiplier = state_->multiplier;
     return state;
+}
+
+Status Linear::reserve(std::int64_t rows, PackedRows& panel, Workspace& workspace) const {
+    PackedRows::State& state = make_ready(panel);
+    const std::int64_t count = std::max<std::int64_t>(rows, 2);
+    Status status = state.begin(count, k(), DataType::kF32);
+    const std::int64_t norm = norm_scratch_bytes(k(), state.panel_m());
+    state.rows = state.k = 0;
+    if (!status.ok()) return status;
+    const std::int64_t gemm = gemm_scratch_bytes(state_->weights);
+    const auto bytes = static_cast<std::size_t>(max_pieces() * std::max(gemm, norm));
+    return workspace.state_->scratch.reserve(bytes) ? Status() : out_of_memory(bytes);
 }
 
 bool Linear::accepts(const PackedRows& rows) const {
     const PackedRows::State& state = *rows.state_;
     const LinearOptions& options = state_->options;
     return state.kernels == state_->weights.kernels && state.k == k() && state.scaling == options.input_scaling &&
-           (options.input_scaling != InputScaling::kStatic || state.input_scale == options.input_scale);
+           (options.input_scaling != InputScaling::kStatic || state.input_scale == options.input_scale) &&
+           same(state.multiplier.get(), state_->multiplier.get());
 }
 
 Status Linear::run(const PackedRows& rows, const MutableMatrixView& y, Workspace& workspace,
@@ -219,6 +247,66 @@ Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& w
     PackedRows& rows = workspace.state_->rows;
     if (Status status = pack_rows(x, rows); !status.ok()) return status;
     return state_->multiply(*rows.state_, y, workspace.state_->scratch, options);
+}
+
+LinearParts LinearParts::of(const Linear& linear) {
+    const Linear::State& state = *linear.state_;
+    const PackedWeights& weights = state.weights;
+    const auto columns = static_cast<std::size_t>(weights.matrices * weights.padded_n());
+    const bool int8 = weights.precision() == Precision::kInt8;
+    const auto floats = [&](const SharedBuffer& buffer) {
+        return std::span(reinterpret_cast<const float*>(buffer.data()), columns);
+    };
+    LinearParts parts;
+    parts.options = state.options;
+    parts.k = weights.k;
+    parts.n = weights.n;
+    parts.padded_n = weights.padded_n();
+    parts.matrices = weights.matrices;
+    parts.layout = weights.layout();
+    parts.panels = {weights.panel.data(),
+                    static_cast<std::size_t>(weights.matrices * parts.shape().bytes(parts.layout))};
+    if (int8) {
+        parts.column_scale = floats(weights.column_scale);
+        parts.column_sum = std::span(reinterpret_cast<const std::int32_t*>(weights.column_sum.data()), columns);
+    }
+    parts.bias = floats(weights.bias);
+    return parts;
+}
+
+bool LinearParts::fits(const WeightLayout& layout, std::int64_t padded_n, std::int64_t n, Precision precision,
+                       IsaSet isas) {
+    const LevelKernels* kernels = LevelKernels::find(precision, isas);
+    if (!kernels) return false;
+    PackedWeights wanted;
+    wanted.kernels = kernels;
+    return wanted.layout() == layout && padded_n >= round_up(n, kernels->column_unit());
+}
+
+Result<Linear> LinearParts::make(const LinearParts& parts, std::shared_ptr<const void> owner, IsaSet isas) {
+    const LevelKernels* kernels = LevelKernels::find(parts.options.precision, isas);
+    if (!kernels) return no_kernel(parts.options.precision, isas);
+    auto state = std::make_unique<Linear::State>();
+    state->options = parts.options;
+    if (!parts.options.input_multiplier.empty())
+        state->multiplier = std::make_shared<const InputMultiplier>(parts.options.input_multiplier, owner);
+    PackedWeights& weights = state->weights;
+    weights.kernels = kernels;
+    weights.k = parts.k;
+    weights.n = parts.n;
+    weights.matrices = parts.matrices;
+    if (fits(parts.layout, parts.padded_n, parts.n, parts.options.precision, isas)) {
+        weights.padded_columns = parts.padded_n;
+        weights.panel.borrow(parts.panels);
+        weights.column_scale.borrow(std::as_bytes(parts.column_scale));
+        weights.column_sum.borrow(std::as_bytes(parts.column_sum));
+        weights.bias.borrow(std::as_bytes(parts.bias));
+        state->owner = std::move(owner);
+        return Linear(std::move(state));
+    }
+    if (Status status = weights.allocate(); !status.ok()) return status;
+    if (Status status = repack(parts, weights); !status.ok()) return status;
+    return Linear(std::move(state));
 }
 
 std::int64_t Linear::k() const {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "runtime/epilogue.h"
+#include "runtime/norm_strips.h"
 #include "runtime/packed_rows.h"
 #include "runtime/parallel.h"
 #include "runtime/workspace.h"
@@ -129,20 +130,19 @@ Status Norm::State::run(const MatrixView& x, const MutableMatrixView* y, PackedR
             return rows->finish(std::move(status));
     if (x.rows == 0) return {};
 
-    // Strips of rows that stay in the cache from the norm to the last that reads them; whole panels.
-    constexpr std::int64_t kStripBytes = 64 << 10;
     const std::int64_t panel_m = rows ? rows->panel_m() : 1;
     const std::int64_t row_bytes = k() * static_cast<std::int64_t>(sizeof(float));
-    const std::int64_t panels_at_once = std::max<std::int64_t>(1, kStripBytes / (panel_m * row_bytes));
-    const std::int64_t strip_rows = std::min(panels_at_once * panel_m, round_up(x.rows, panel_m));
+    const std::int64_t strip_rows = std::min(norm_strip_rows(k(), panel_m), round_up(x.rows, panel_m));
     const std::int64_t strips = (x.rows + strip_rows - 1) / strip_rows;
     const bool direct = y && y->type == DataType::kF32;  // what the norm writes is y
     const int pieces = piece_count(strips, 16.0 * static_cast<double>(x.rows) * static_cast<double>(k()));
     AlignedBuffer& scratch = workspace.state_->scratch;
     const std::size_t bytes = direct ? 0 : static_cast<std::size_t>(pieces * strip_rows * row_bytes);
     if (!scratch.reserve(bytes)) return out_of_memory(bytes);
+    if (rows)
+        if (Status status = rows->prepare(pieces); !status.ok()) return rows->finish(std::move(status));
 
-    const auto run_strip = [&](std::int64_t strip, float* memory) -> Status {
+    const auto run_strip = [&](int piece, std::int64_t strip, float* memory) -> Status {
         const std::int64_t row = strip * strip_rows, count = std::min(strip_rows, x.rows - row);
         NormAddition added;
         if (addition.residual.data) {
@@ -158,14 +158,14 @@ Status Norm::State::run(const MatrixView& x, const MutableMatrixView* y, PackedR
             if (!status.ok()) return status;
         }
         if (!rows) return {};
-        return rows->pack_panels(as_const(normal), row / panel_m, (count + panel_m - 1) / panel_m);
+        return rows->pack_panels(as_const(normal), row / panel_m, (count + panel_m - 1) / panel_m, piece);
     };
     FirstError error;
     auto* floats = reinterpret_cast<float*>(scratch.data());
     Status status = error.take(parallel_pieces(strips, pieces, [&](int piece, std::int64_t begin, std::int64_t end) {
         for (std::int64_t strip = begin; strip < end; strip++) {
             float* memory = direct ? nullptr : floats + piece * strip_rows * k();
-            if (Status result = run_strip(strip, memory); !result.ok()) return error.keep(std::move(result));
+            if (Status result = run_strip(piece, strip, memory); !result.ok()) return error.keep(std::move(result));
         }
         return 0;
     }));

@@ -57,8 +57,10 @@ Status PackedRows::State::begin(std::int64_t row_count, std::int64_t columns, Da
     rows = row_count;
     k = columns;
     single_row = rows == 1;
+    if (multiplier && type == DataType::kI8)
+        return invalid("x of type i8 for a layer with an input multiplier; expected f32, f16 or bf16");
     const Scaling how = kernels->precision() == Precision::kInt8 ? kernel_scaling(scaling, type) : Scaling::kDynamic;
-    kernel_ = kernels->pack_rows(type, how, single_row);
+    kernel_ = kernels->pack_rows(multiplier ? DataType::kF32 : type, how, single_row);
     if (!kernel_ || (how == Scaling::kReady && scaling != InputScaling::kStatic)) {
         return Status(StatusCode::kUnsupported,
                       fmt::format("x of type {}; expected f32, f16, bf16, or i8 with INT8 and a static input scale",
@@ -72,7 +74,26 @@ Status PackedRows::State::begin(std::int64_t row_count, std::int64_t columns, Da
     return allocate();
 }
 
-Status PackedRows::State::pack_panels(const MatrixView& strip, std::int64_t first, std::int64_t count) const {
+Status PackedRows::State::prepare(int pieces) {
+    if (!multiplier) return {};
+    const std::size_t bytes = static_cast<std::size_t>(pieces * panel_m() * k) * sizeof(float);
+    return products.reserve(bytes) ? Status() : out_of_memory(bytes);
+}
+
+Status PackedRows::State::pack_panels(const MatrixView& strip, std::int64_t first, std::int64_t count, int piece) {
+    if (!multiplier) return call_pack_kernel(strip, first, count);
+    // Panel by panel, so that the products stay in the cache.
+    auto* product = reinterpret_cast<float*>(products.data()) + piece * panel_m() * k;
+    for (std::int64_t p = 0; p < count; p++) {
+        const std::int64_t row = p * panel_m(), panel_rows = std::min<std::int64_t>(panel_m(), strip.rows - row);
+        multiplier->multiply(block_of(strip, row, panel_rows, 0, k), product);
+        if (Status status = call_pack_kernel({product, DataType::kF32, panel_rows, k, k}, first + p, 1); !status.ok())
+            return status;
+    }
+    return {};
+}
+
+Status PackedRows::State::call_pack_kernel(const MatrixView& strip, std::int64_t first, std::int64_t count) const {
     const std::int64_t row = first * panel_m(), padded = single_row ? 1 : count * panel_m();
     HalideBuffer source = matrix_buffer(strip);
     HalideBuffer panel = panel_buffer(first, count);
@@ -116,18 +137,20 @@ Status PackedRows::State::pack(const MatrixView& x) {
     constexpr std::int64_t kBytesAtOnce = 64 << 10;
     const std::int64_t panel_bytes = panel_m() * k * static_cast<std::int64_t>(size_of(x.type));
     const std::int64_t at_once = std::max<std::int64_t>(1, kBytesAtOnce / panel_bytes);
+    // Quantizing an element costs what some eight multiply-adds do.
+    const double operations = 8.0 * static_cast<double>(rows) * static_cast<double>(k);
+    const int pieces = piece_count(panel_count(), operations);
+    if (Status status = prepare(pieces); !status.ok()) return finish(std::move(status));
     FirstError error;
-    const auto pack_range = [&](int, std::int64_t begin, std::int64_t end) {
+    const auto pack_range = [&](int piece, std::int64_t begin, std::int64_t end) {
         for (std::int64_t p = begin; p < end; p += at_once) {
             const std::int64_t count = std::min(at_once, end - p), row = p * panel_m();
             const MatrixView strip = block_of(x, row, std::min(count * panel_m(), rows - row), 0, k);
-            if (Status status = pack_panels(strip, p, count); !status.ok()) return error.keep(std::move(status));
+            if (Status status = pack_panels(strip, p, count, piece); !status.ok()) return error.keep(std::move(status));
         }
         return 0;
     };
-    // Quantizing an element costs what some eight multiply-adds do.
-    const double operations = 8.0 * static_cast<double>(rows) * static_cast<double>(k);
-    return finish(error.take(parallel_pieces(panel_count(), piece_count(panel_count(), operations), pack_range)));
+    return finish(error.take(parallel_pieces(panel_count(), pieces, pack_range)));
 }
 
 PackedRows::PackedRows() : state_(std::make_unique<State>()) {}
@@ -141,7 +164,7 @@ std::int64_t PackedRows::columns() const {
     return state_->k;
 }
 std::size_t PackedRows::bytes() const {
-    return state_->memory.bytes();
+    return state_->memory.bytes() + state_->products.bytes();
 }
 
 }  // namespace octile

@@ -3,6 +3,7 @@
 
 #include "octile/linear.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/input_multiplier.h"
 #include "runtime/level_kernels.h"
 #include "runtime/matrix.h"
 
@@ -12,10 +13,11 @@ struct PackedRows::State {
     const LevelKernels* kernels = nullptr;
     InputScaling scaling = InputScaling::kDynamic;
     float input_scale = 0;  // only of kStatic
+    std::shared_ptr<const InputMultiplier> multiplier;
     std::int64_t rows = 0, k = 0;
     bool single_row = false;
 
-    AlignedBuffer memory;
+    AlignedBuffer memory, products;  // the second only with a multiplier
     std::byte* panels = nullptr;
     // int8, one element per row of all panels: its scale, the bits of its absmax, its range and zero point (the last
     // three only of kAsymmetric).
@@ -32,15 +34,18 @@ struct PackedRows::State {
     // Packs x. kNonFinite names the first row that cannot be quantized.
     Status pack(const MatrixView& x);
 
-    // The same in steps, for rows that are made strip by strip: begin() once, then pack_panels() of every panel, by any
-    // number of threads, then finish() with what came of that.
+    // The same in steps, for rows that are made strip by strip: begin() once, prepare() for the number of pieces that
+    // the work is cut into, then pack_panels() of every panel, by any number of threads, then finish() with what came
+    // of that.
     Status begin(std::int64_t rows, std::int64_t k, DataType type);
-    // `strip`: the rows of panels [first, first + count), fewer only at the end.
-    Status pack_panels(const MatrixView& strip, std::int64_t first, std::int64_t count) const;
+    Status prepare(int pieces);
+    // `strip`: the rows of panels [first, first + count), fewer only at the end. One thread at a time for each piece.
+    Status pack_panels(const MatrixView& strip, std::int64_t first, std::int64_t count, int piece);
     Status finish(Status status);
 
   private:
     Status allocate();
+    Status call_pack_kernel(const MatrixView& strip, std::int64_t first, std::int64_t count) const;
 
     const Kernel* kernel_ = nullptr;
 };

@@ -11,7 +11,7 @@ namespace octile {
 namespace {
 
 template <typename T>
-T* at(const AlignedBuffer& buffer, std::int64_t index) {
+T* at(const SharedBuffer& buffer, std::int64_t index) {
     return reinterpret_cast<T*>(const_cast<std::byte*>(buffer.data())) + index;
 }
 
@@ -33,15 +33,16 @@ HalideBuffer PackedWeights::panel_buffer(std::int64_t first, std::int64_t count)
 }
 
 Status PackedWeights::allocate() {
+    padded_columns = round_up(n, kernels->column_unit());
     if (matrices * padded_n() > kMaxElements / padded_k())
         return invalid(fmt::format("weights: [{}, {}]; expected at most {} elements in all", n, k, kMaxElements));
     const bool int8 = precision() == Precision::kInt8;
-    const auto columns = static_cast<std::size_t>(matrices * padded_n());
-    const std::size_t panel_bytes = columns * static_cast<std::size_t>(padded_k()) * (int8 ? 1 : 2);
-    const std::size_t column_bytes = columns * sizeof(float);
+    const auto all_columns = static_cast<std::size_t>(matrices * padded_n());
+    const std::size_t panel_bytes = all_columns * static_cast<std::size_t>(padded_k()) * (int8 ? 1 : 2);
+    const std::size_t column_bytes = all_columns * sizeof(float);
     if (!panel.reserve(panel_bytes)) return out_of_memory(panel_bytes);
     if (!bias.reserve(column_bytes)) return out_of_memory(column_bytes);
-    std::memset(bias.data(), 0, column_bytes);
+    std::memset(bias.own_data(), 0, column_bytes);
     if (!int8) return {};
     if (!column_scale.reserve(column_bytes) || !column_sum.reserve(column_bytes)) return out_of_memory(column_bytes);
     return {};
@@ -65,7 +66,7 @@ Status PackedWeights::pack(int matrix, const char* name, const MatrixView& weigh
 Status PackedWeights::pack_panels(const Kernel& kernel, int matrix, const MatrixView& weights) {
     const std::int64_t columns = kernels->panel_n(), panels = padded_n() / columns;
     const bool dynamic = precision() == Precision::kInt8 && kernel.info.scaling == Scaling::kDynamic;
-    AlignedBuffer magnitudes;
+    SharedBuffer magnitudes;
     const auto magnitude_bytes = static_cast<std::size_t>(padded_n()) * sizeof(std::int32_t);
     if (dynamic && !magnitudes.reserve(magnitude_bytes)) return out_of_memory(magnitude_bytes);
     FirstError error;

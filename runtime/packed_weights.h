@@ -4,24 +4,29 @@
 #include <span>
 
 #include "octile/linear.h"
-#include "runtime/aligned_buffer.h"
 #include "runtime/cache_sizes.h"
 #include "runtime/level_kernels.h"
 #include "runtime/matrix.h"
+#include "runtime/shared_buffer.h"
+#include "runtime/weight_layout.h"
 
 namespace octile {
 
 struct PackedWeights {
     const LevelKernels* kernels = nullptr;
     std::int64_t k = 0, n = 0;
-    int matrices = 1;  // 2: gate and up, each padded by itself, behind one another
+    std::int64_t padded_columns = 0;  // of one matrix
+    int matrices = 1;                 // 2: gate and up, each padded by itself, behind one another
 
-    AlignedBuffer panel, column_scale, column_sum, bias;  // the middle two only for int8
+    SharedBuffer panel, column_scale, column_sum, bias;  // the middle two only for int8
 
     Precision precision() const { return kernels->precision(); }
     std::int64_t padded_k() const { return round_up(k, kReductionPadding); }
-    // Columns of one matrix with their padding.
-    std::int64_t padded_n() const { return round_up(n, kernels->column_unit()); }
+    std::int64_t padded_n() const { return padded_columns; }
+    WeightLayout layout() const {
+        return precision() == Precision::kInt8 ? WeightLayout{1, kernels->k_block(), kernels->panel_n()}
+                                               : WeightLayout{2, 1, kernels->panel_n()};
+    }
     std::size_t bytes() const { return panel.bytes() + column_scale.bytes() + column_sum.bytes() + bias.bytes(); }
 
     // What the schedule calls large: more than half of the second-level cache.
@@ -33,6 +38,7 @@ struct PackedWeights {
     // Panels [first, first + count) of all matrices' columns.
     HalideBuffer panel_buffer(std::int64_t first, std::int64_t count) const;
 
+    // Memory of its own for k, n and `matrices`, which are set, in the layout of `kernels`.
     Status allocate();
     // `name`: of the matrix, for messages. `scale`: of int8 weights that are quantized already; else empty. The status
     // of a non-finite weight names the channel.

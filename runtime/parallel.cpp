@@ -12,6 +12,8 @@
 namespace octile {
 namespace {
 
+constexpr int kPiecesPerThread = 4;
+
 std::atomic<int> requested_threads = 0;
 std::atomic<ParallelFor> custom_parallel_for = nullptr;
 std::atomic<void*> custom_context = nullptr;
@@ -62,14 +64,16 @@ Status FirstError::take(int code) {
                   fmt::format("the loop over the pieces of a kernel's work failed with code {}", code));
 }
 
-int piece_count(std::int64_t steps, double operations) {
-    constexpr int kPiecesPerThread = 4;
-    constexpr double kOperationsPerPiece = 1 << 17;  // some microseconds
+int max_pieces() {
     const int count = threads();
-    if (count == 1) return 1;
+    return count == 1 ? 1 : count * kPiecesPerThread;
+}
+
+int piece_count(std::int64_t steps, double operations) {
+    constexpr double kOperationsPerPiece = 1 << 17;  // some microseconds
+    if (threads() == 1) return 1;
     const auto worthwhile = static_cast<std::int64_t>(std::min(operations / kOperationsPerPiece, 1e9));
-    return static_cast<int>(
-        std::clamp<std::int64_t>(std::min(steps, worthwhile), 1, std::int64_t{count} * kPiecesPerThread));
+    return static_cast<int>(std::clamp<std::int64_t>(std::min(steps, worthwhile), 1, max_pieces()));
 }
 
 }  // namespace octile

@@ -35,6 +35,9 @@ int parallel_for(int count, int (*task)(void* context, int index), void* context
 // so that one slow core does not hold up the rest, but none so small that handing it over costs more than doing it.
 int piece_count(std::int64_t steps, double operations);
 
+// The most that piece_count() says, as long as nobody changes the number of threads.
+int max_pieces();
+
 // Runs body(piece, begin, end) over [0, steps) cut into `pieces` ranges. body returns 0, or what this returns.
 template <typename Body>
 int parallel_pieces(std::int64_t steps, int pieces, Body&& body) {

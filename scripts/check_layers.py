@@ -15,6 +15,8 @@ LAYERS = {
     "base": ["octile"],
     "planner": ["octile", "base"],
     "runtime": ["octile", "base", "planner"],
+    "packed": ["octile", "base", "planner", "runtime"],
+    "session": ["octile", "base", "planner", "runtime"],
     "inputs": ["octile", "base"],
     "calibration": ["octile", "base", "planner", "inputs"],
     "tuner": ["octile", "base", "planner", "runtime", "inputs"],

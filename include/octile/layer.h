@@ -16,9 +16,10 @@ enum class Op {
     kLayerNorm,   // over n features of each of m rows; k == n
     kActivation,  // element by element on [m, n]; k == n
     kAdd,         // the sum of its two inputs, [m, n] each; k == n
+    kOther,  // anything else that reads and yields floating point, attention for one: k == n; nothing is fused with it
 };
 
-std::string_view name_of(Op op);  // "linear" "layernorm" "activation" "add"
+std::string_view name_of(Op op);  // "linear" "layernorm" "activation" "add" "other"
 std::optional<Op> parse_op(std::string_view name);
 
 // Largest m, k or n that a layer may have: what int32 accumulation allows for k (127 * 127 * k < 2^31), and 2^31 - 1

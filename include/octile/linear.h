@@ -58,6 +58,10 @@ struct LinearOptions {
     std::optional<OutputRange> range = {};      // only with Activation::kNone
     InputScaling input_scaling = InputScaling::kDynamic;
     float input_scale = 0;  // kStatic: what one level is worth, positive and normal
+    // [K], positive and finite; empty: none. x[m, k] * input_multiplier[k], rounded to f32, takes the place of x[m, k]
+    // before it is quantized or packed. It is SmoothQuant's 1/s for a layer whose weights are w[n, k] * s[k]; exact
+    // where s are powers of two. Copied. Not for x of type i8.
+    std::span<const float> input_multiplier = {};
 };
 
 // Scratch memory of run(): grows to what a call needs and keeps it, so that a second call of the same shape allocates
@@ -148,6 +152,10 @@ class Linear {
     Status run(const PackedRows& rows, const MutableMatrixView& y, Workspace& workspace,
                const RunOptions& options = {}) const;
 
+    // Takes the memory that runs of up to `rows` rows need on as many threads as now, here and in a Norm before it:
+    // they allocate nothing then. What `panel` held is gone.
+    Status reserve(std::int64_t rows, PackedRows& panel, Workspace& workspace) const;
+
     std::int64_t k() const;
     std::int64_t n() const;
     Precision precision() const;
@@ -160,6 +168,7 @@ class Linear {
 
   private:
     friend class Norm;
+    friend struct LinearParts;
     struct State;
     explicit Linear(std::unique_ptr<State> state);
     PackedRows::State& make_ready(PackedRows& rows) const;

@@ -29,7 +29,7 @@ WRONG_FIELDS = [
     ("fc,8,1000000000000000000,8", "k: expected an integer"),
     ("fc,8,8,99999999999999999999999", "n: expected an integer"),
     ("fc,8,8,8,0", "count: expected an integer"),
-    ("fc,8,8,8,1,conv", "op: expected linear, layernorm, activation or add, found \"conv\""),
+    ("fc,8,8,8,1,conv", "op: expected linear, layernorm, activation, add or other, found \"conv\""),
     ("fc,8,8,8,1,linear,tanh", "act: expected none, relu, relu6, hardswish, gelu, gelu_tanh, quick_gelu or silu, found \"tanh\""),
     ("fc,8,8,8,1,linear,none,maybe", "bias: expected 0, 1, true or false, found \"maybe\""),
     ("fc,8,8,8,1,linear,none,0,later", "inputs: expected the name of an earlier layer, found \"later\""),

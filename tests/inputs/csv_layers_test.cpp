@@ -126,7 +126,7 @@ TEST_CASE("csv: bad lists") {
         {head + "fc,,2,3,,,,,\n", {":3: m: ", "found \"\""}},
         {head + "fc,nan,2,3,,,,,\n", {":3: m: ", "found \"nan\""}},
         // words
-        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm, activation or add", "found \"conv\""}},
+        {head + "fc,1,2,3,1,conv,,,\n", {":3: op: ", "linear, layernorm, activation, add or other", "found \"conv\""}},
         {head + "fc,1,2,3,1,Linear,,,\n", {":3: op: ", "found \"Linear\""}},
         {head + "fc,1,2,3,1,,swish,,\n",
          {":3: act: ", "none, relu, relu6, hardswish, gelu, gelu_tanh, quick_gelu or silu", "found \"swish\""}},

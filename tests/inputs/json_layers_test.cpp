@@ -114,7 +114,7 @@ TEST_CASE("json: what is JSON but no layer list") {
         {with(R"("op":"linear","eps":1e-5)"), {"layers[0].eps: expected none for op linear"}},
         {with(R"("output_scale":"1")"), {"layers[0].output_scale: expected a number > 0, found \"1\""}},
         {with(R"("op":"add")"), {"layers[0].inputs: expected the two layers that op add sums, found 0"}},
-        {with(R"("op":"conv")"), {"layers[0].op: ", "linear, layernorm, activation or add", "found \"conv\""}},
+        {with(R"("op":"conv")"), {"layers[0].op: ", "linear, layernorm, activation, add or other", "found \"conv\""}},
         {with(R"("op":1)"), {"layers[0].op: ", "a string"}},
         {with(R"("act":"swish")"),
          {"layers[0].act: ", "none, relu, relu6, hardswish, gelu, gelu_tanh, quick_gelu or silu", "found \"swish\""}},

@@ -86,6 +86,24 @@ std::string name_from_fields(const KernelInfo& info) {
         case KernelFamily::kRmsNorm:
             name << "rmsnorm_" << combine_name(info.combine) << '_' << input;
             break;
+        case KernelFamily::kAttention:
+            name << "attention_" << info.tile_m;
+            break;
+        case KernelFamily::kSplitHeads:
+            name << "split_heads";
+            break;
+        case KernelFamily::kRotary:
+            name << "rotary";
+            break;
+        case KernelFamily::kEmbedding:
+            name << "embedding_" << combine_name(info.combine) << '_' << input;
+            break;
+        case KernelFamily::kMeanPool:
+            name << "mean_pool";
+            break;
+        case KernelFamily::kNormalize:
+            name << "normalize";
+            break;
     }
     const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16;
     if (gemm && is_for_single_row(info)) name << "_row";

@@ -25,7 +25,7 @@ TEST_CASE("Spellings", "[types]") {
     check_names<Activation>({"none", "relu", "relu6", "hardswish", "gelu", "gelu_tanh", "quick_gelu", "silu"},
                             parse_activation);
     check_names<Precision>({"int8", "fp16"}, parse_precision);
-    check_names<Op>({"linear", "layernorm", "activation", "add"}, parse_op);
+    check_names<Op>({"linear", "layernorm", "activation", "add", "other"}, parse_op);
     check_names<Policy>({"ratio", "cost", "accuracy"}, parse_policy);
     check_names<Reason>({"RATIO_GE_MIN", "RATIO_LT_MIN", "FORCED", "SKIPPED", "PREQUANTIZED", "NO_KERNEL",
                          "NOT_A_LINEAR", "COMPUTE_BOUND", "BANDWIDTH_BOUND", "PANEL_SHARED", "QDQ_DOMINATES",

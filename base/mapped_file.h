@@ -32,4 +32,8 @@ class MappedFile {
     std::size_t size_ = 0;
 };
 
+// Tells the system that pages of a mapped file that lie wholly inside `bytes` are not needed for now: they leave the
+// process's memory and are read again if they are touched.
+void release_pages(std::span<const std::byte> bytes);
+
 }  // namespace octile

@@ -1,0 +1,44 @@
+// A packed linear taken apart: what a packed file stores of it, and what a Linear is put together from again.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "octile/linear.h"
+#include "runtime/matrix.h"
+#include "runtime/packed_weights.h"
+#include "runtime/weight_layout.h"
+
+namespace octile {
+
+struct LinearParts {
+    LinearOptions options = {};
+    std::int64_t k = 0, n = 0;
+    std::int64_t padded_n = 0;  // output channels of one matrix in the panels
+    int matrices = 1;           // 2: gate and up, behind one another in every span
+    WeightLayout layout = {};
+    std::span<const std::byte> panels;  // [matrices] times shape().bytes(layout)
+    // Per output channel, [matrices, padded_n]; of one matrix there may be more. The first two are empty for FP16.
+    std::span<const float> column_scale;
+    std::span<const std::int32_t> column_sum;  // of the int8 levels
+    std::span<const float> bias;               // zeros where there is none
+
+    PanelShape shape() const { return {n, k, padded_n, round_up(k, kReductionPadding)}; }
+
+    // Views of `linear`, which must outlive them.
+    static LinearParts of(const Linear& linear);
+
+    // Whether the kernels that a Linear of these levels would use read such panels as they are.
+    static bool fits(const WeightLayout& layout, std::int64_t padded_n, std::int64_t n, Precision precision,
+                     IsaSet isas);
+
+    // A Linear that reads the parts where they are, aligned to 64 bytes, and has `owner` keep them alive; where the
+    // panels do not fit, they are packed again for this CPU, into memory of its own, with the same results. Sizes are
+    // the caller's to check. kUnsupported, kOutOfMemory.
+    static Result<Linear> make(const LinearParts& parts, std::shared_ptr<const void> owner, IsaSet isas);
+};
+
+// Packs the parts once more in the layout of `weights`, which is allocated.
+Status repack(const LinearParts& parts, PackedWeights& weights);
+
+}  // namespace octile

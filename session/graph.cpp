@@ -1,0 +1,246 @@
+#include "octile/graph.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <span>
+
+#include "base/names.h"
+#include "base/printable.h"
+#include "octile/planner.h"
+#include "session/graph_shapes.h"
+
+namespace octile {
+namespace {
+
+using internal::quote;
+
+constexpr std::array<std::string_view, 10> kNodeOps = {"embedding", "linear", "layernorm", "rmsnorm", "activation",
+                                                       "add",       "gate",   "attention", "pool",    "normalize"};
+constexpr std::array<std::string_view, 3> kPoolings = {"mean", "first", "last"};
+static_assert(kNodeOps.size() == static_cast<std::size_t>(NodeOp::kNormalize) + 1);
+static_assert(kPoolings.size() == static_cast<std::size_t>(Pooling::kLast) + 1);
+
+constexpr std::array<std::size_t, kNodeOps.size()> kInputCounts = {0, 1, 1, 1, 1, 2, 2, 3, 1, 1};
+
+std::string expected(std::string_view field, const std::string& what, std::string_view found) {
+    return fmt::format("{}: expected {}, found {}", field, what, found);
+}
+
+std::string expected(std::string_view field, const std::string& what, std::int64_t found) {
+    return fmt::format("{}: expected {}, found {}", field, what, found);
+}
+
+std::string check_name(std::string_view name) {
+    if (name.empty()) return "name: expected a name, found none";
+    if (name.size() > kMaxNameLength || !internal::is_printable(name)) {
+        return expected("name", fmt::format("at most {} bytes of UTF-8 without control characters", kMaxNameLength),
+                        quote(name));
+    }
+    return {};
+}
+
+std::string check_positive(std::string_view field, double value) {
+    if (std::isfinite(value) && value > 0) return {};
+    return fmt::format("{}: expected a number > 0, found {}", field, value);
+}
+
+std::string check_rotary(const Rotary& rotary) {
+    if (!(std::isfinite(rotary.theta) && rotary.theta > 1))
+        return fmt::format("rotary.theta: expected a number > 1, found {}", rotary.theta);
+    if (!rotary.scaling) return {};
+    const RotaryScaling& scaling = *rotary.scaling;
+    if (std::string text = check_positive("rotary.factor", scaling.factor); !text.empty()) return text;
+    if (std::string text = check_positive("rotary.low_frequency", scaling.low_frequency); !text.empty()) return text;
+    if (!(std::isfinite(scaling.high_frequency) && scaling.high_frequency > scaling.low_frequency)) {
+        return fmt::format("rotary.high_frequency: expected a number > {}, found {}", scaling.low_frequency,
+                           scaling.high_frequency);
+    }
+    if (scaling.original_context >= 1) return {};
+    return expected("rotary.original_context", "an integer >= 1", scaling.original_context);
+}
+
+// Shapes of one node's inputs, all of which are there.
+class NodeCheck {
+  public:
+    NodeCheck(const Graph& graph, const Node& node, std::span<const GraphValue> inputs)
+        : graph_(graph), node_(node), inputs_(inputs) {}
+
+    std::string run() const {
+        for (std::size_t i = 0; i < inputs_.size(); i++) {
+            if (inputs_[i].features == 0)
+                return expected("inputs", "values", fmt::format("the indices {}", quote(node_.inputs[i])));
+            if (inputs_[i].pooled != inputs_[0].pooled)
+                return "inputs: expected rows of one kind, found tokens and sequences";
+        }
+        if (node_.features < 1 || node_.features > kMaxExtent)
+            return expected("features", fmt::format("1 to {}", kMaxExtent), node_.features);
+        switch (node_.op) {
+            case NodeOp::kEmbedding:
+                return check_embedding();
+            case NodeOp::kLinear:
+                return node_.weight.empty() ? "weight: expected a tensor, found none" : std::string();
+            case NodeOp::kLayerNorm:
+            case NodeOp::kRmsNorm:
+                return check_norm();
+            case NodeOp::kActivation:
+                if (node_.activation == Activation::kNone) return "activation: expected a function, found \"none\"";
+                return same_features(0);
+            case NodeOp::kAdd:
+            case NodeOp::kGate:
+                if (std::string text = same_features(0); !text.empty()) return text;
+                return same_features(1);
+            case NodeOp::kAttention:
+                return check_attention();
+            case NodeOp::kPool:
+                if (inputs_[0].pooled) return "inputs: expected rows of tokens, found rows of sequences";
+                return same_features(0);
+            case NodeOp::kNormalize:
+                if (std::string text = check_positive("epsilon", node_.epsilon); !text.empty()) return text;
+                return same_features(0);
+        }
+        return {};
+    }
+
+  private:
+    std::string same_features(std::size_t input) const {
+        if (inputs_[input].features == node_.features) return {};
+        return expected("features", fmt::format("{} as {} has", inputs_[input].features, quote(node_.inputs[input])),
+                        node_.features);
+    }
+
+    std::string check_norm() const {
+        if (node_.weight.empty()) return "weight: expected a tensor, found none";
+        if (node_.op == NodeOp::kRmsNorm && !node_.bias.empty()) return "bias: expected none for rmsnorm, found one";
+        if (!(std::isfinite(node_.epsilon) && node_.epsilon >= 0))
+            return fmt::format("epsilon: expected a number >= 0, found {}", node_.epsilon);
+        if (std::string text = check_heads("heads", node_.heads, node_.features); !text.empty()) return text;
+        if (node_.op == NodeOp::kLayerNorm && node_.heads != 1)
+            return expected("heads", "1 for layernorm", node_.heads);
+        return same_features(0);
+    }
+
+    static std::string check_heads(std::string_view field, std::int64_t heads, std::int64_t features) {
+        if (heads >= 1 && features % heads == 0) return {};
+        return expected(field, fmt::format("a divisor of {} features", features), heads);
+    }
+
+    std::string check_attention() const {
+        if (std::string text = same_features(0); !text.empty()) return text;
+        if (std::string text = check_heads("heads", node_.heads, node_.features); !text.empty()) return text;
+        if (std::string text = check_heads("key_heads", node_.key_heads, inputs_[1].features); !text.empty())
+            return text;
+        if (node_.heads % node_.key_heads != 0)
+            return expected("key_heads", fmt::format("a divisor of {} heads", node_.heads), node_.key_heads);
+        const std::int64_t head = node_.features / node_.heads;
+        for (const std::size_t input : {1, 2}) {
+            if (inputs_[input].features == node_.key_heads * head) continue;
+            return expected(
+                "inputs",
+                fmt::format("{} heads of {} features in {}", node_.key_heads, head, quote(node_.inputs[input])),
+                inputs_[input].features);
+        }
+        if (inputs_[0].pooled) return "inputs: expected rows of tokens, found rows of sequences";
+        if (std::string text = check_positive("scale", node_.scale); !text.empty()) return text;
+        if (node_.rotary && head % 2 != 0) return expected("rotary", "an even number of features of a head", head);
+        return node_.rotary ? check_rotary(*node_.rotary) : std::string();
+    }
+
+    std::string check_embedding() const {
+        if (node_.tables.empty()) return "tables: expected at least one, found none";
+        for (std::size_t i = 0; i < node_.tables.size(); i++) {
+            const EmbeddingTable& table = node_.tables[i];
+            const auto at = [&](std::string_view field) { return fmt::format("tables[{}].{}", i, field); };
+            if (table.tensor.empty()) return at("tensor") + ": expected a tensor, found none";
+            if (table.rows < 1 || table.rows > kMaxExtent)
+                return expected(at("rows"), fmt::format("1 to {}", kMaxExtent), table.rows);
+            if (table.offset < 0 || table.offset >= table.rows)
+                return expected(at("offset"), fmt::format("0 to {}", table.rows - 1), table.offset);
+            if (table.index.empty()) continue;
+            bool known = false;
+            for (const GraphInput& input : graph_.inputs)
+                known = known || (input.name == table.index && input.features == 0);
+            if (!known) return expected(at("index"), "an input of indices", quote(table.index));
+        }
+        return {};
+    }
+
+    const Graph& graph_;
+    const Node& node_;
+    std::span<const GraphValue> inputs_;
+};
+
+}  // namespace
+
+std::string_view name_of(NodeOp op) {
+    return internal::enum_name(kNodeOps, op);
+}
+std::string_view name_of(Pooling pooling) {
+    return internal::enum_name(kPoolings, pooling);
+}
+std::optional<NodeOp> parse_node_op(std::string_view name) {
+    return internal::enum_from_name<NodeOp>(kNodeOps, name);
+}
+std::optional<Pooling> parse_pooling(std::string_view name) {
+    return internal::enum_from_name<Pooling>(kPoolings, name);
+}
+
+Result<GraphValues> values_of(const Graph& graph) {
+    GraphValues values;
+    const auto fail = [](std::string_view what, std::string_view name, std::size_t index, std::string_view text) {
+        return Status(StatusCode::kInvalidArgument, fmt::format("{} {} ({}): {}", what, quote(name), index + 1, text));
+    };
+    if (!graph.name.empty())
+        if (const std::string text = check_name(graph.name); !text.empty())
+            return Status(StatusCode::kInvalidArgument, "graph: " + text);
+    for (std::size_t i = 0; i < graph.inputs.size(); i++) {
+        const GraphInput& input = graph.inputs[i];
+        std::string text = check_name(input.name);
+        if (text.empty() && (input.features < 0 || input.features > kMaxExtent))
+            text = expected("features", fmt::format("0 to {}", kMaxExtent), input.features);
+        if (text.empty() && input.optional && input.features != 0) text = "optional: expected indices, found values";
+        if (text.empty() && !values.emplace(input.name, GraphValue{input.features, false}).second)
+            text = "name: used twice";
+        if (!text.empty()) return fail("input", input.name, i, text);
+    }
+    std::vector<GraphValue> inputs;
+    for (std::size_t i = 0; i < graph.nodes.size(); i++) {
+        const Node& node = graph.nodes[i];
+        std::string text = check_name(node.name);
+        const std::size_t count = kInputCounts[static_cast<std::size_t>(node.op)];
+        if (text.empty() && node.inputs.size() != count)
+            text = expected("inputs", fmt::format("{} for {}", count, name_of(node.op)),
+                            static_cast<std::int64_t>(node.inputs.size()));
+        inputs.clear();
+        for (const std::string& name : node.inputs) {
+            const auto found = values.find(name);
+            if (found == values.end()) {
+                if (text.empty()) text = expected("inputs", "a graph input or a node above", quote(name));
+                break;
+            }
+            inputs.push_back(found->second);
+        }
+        if (text.empty()) text = NodeCheck(graph, node, inputs).run();
+        const bool pooled = node.op == NodeOp::kPool || (!inputs.empty() && inputs[0].pooled);
+        if (text.empty() && !values.emplace(node.name, GraphValue{node.features, pooled}).second)
+            text = "name: used twice";
+        if (!text.empty()) return fail("node", node.name, i, text);
+    }
+    if (graph.outputs.empty()) return Status(StatusCode::kInvalidArgument, "outputs: expected a node, found none");
+    for (std::size_t i = 0; i < graph.outputs.size(); i++) {
+        const std::string& name = graph.outputs[i];
+        bool is_node = false;
+        for (const Node& node : graph.nodes)
+            is_node = is_node || node.name == name;
+        if (!is_node) return fail("output", name, i, "expected a node of this name, found none");
+        for (std::size_t before = 0; before < i; before++)
+            if (graph.outputs[before] == name) return fail("output", name, i, "named twice");
+    }
+    return values;
+}
+
+Status validate(const Graph& graph) {
+    return values_of(graph).status();
+}
+
+}  // namespace octile

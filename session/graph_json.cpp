@@ -1,0 +1,197 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "octile/graph.h"
+#include "octile/planner.h"
+#include "planner/json_reader.h"
+
+namespace octile {
+namespace {
+
+using internal::ObjectReader;
+using nlohmann::json;
+
+// As JSON, whatever is in it.
+std::string quoted(const std::string& text) {
+    return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string list(const std::vector<std::string>& names) {
+    std::string text = "[";
+    for (const std::string& name : names)
+        text += (text.size() > 1 ? ", " : "") + quoted(name);
+    return text + "]";
+}
+
+std::string table_text(const EmbeddingTable& table) {
+    return fmt::format("{{\"tensor\": {}, \"index\": {}, \"rows\": {}, \"offset\": {}}}", quoted(table.tensor),
+                       table.index.empty() ? "null" : quoted(table.index), table.rows, table.offset);
+}
+
+std::string rotary_text(const Rotary& rotary) {
+    std::string text = fmt::format("{{\"theta\": {}", rotary.theta);
+    if (const auto& scaling = rotary.scaling) {
+        text +=
+            fmt::format(", \"factor\": {}, \"low_frequency\": {}, \"high_frequency\": {}, \"original_context\": {}",
+                        scaling->factor, scaling->low_frequency, scaling->high_frequency, scaling->original_context);
+    }
+    return text + "}";
+}
+
+bool is_norm(NodeOp op) {
+    return op == NodeOp::kLayerNorm || op == NodeOp::kRmsNorm;
+}
+
+std::string node_text(const Node& node) {
+    std::string text = fmt::format("{{\"name\": {}, \"op\": \"{}\", \"inputs\": {}, \"features\": {}",
+                                   quoted(node.name), name_of(node.op), list(node.inputs), node.features);
+    const auto out = std::back_inserter(text);
+    if (node.op == NodeOp::kLinear || is_norm(node.op)) fmt::format_to(out, ", \"weight\": {}", quoted(node.weight));
+    if (node.op == NodeOp::kLinear || node.op == NodeOp::kLayerNorm)
+        fmt::format_to(out, ", \"bias\": {}", node.bias.empty() ? "null" : quoted(node.bias));
+    if (is_norm(node.op) || node.op == NodeOp::kNormalize) fmt::format_to(out, ", \"epsilon\": {}", node.epsilon);
+    if (node.op == NodeOp::kRmsNorm || node.op == NodeOp::kAttention)
+        fmt::format_to(out, ", \"heads\": {}", node.heads);
+    if (node.op == NodeOp::kActivation || node.op == NodeOp::kGate)
+        fmt::format_to(out, ", \"activation\": \"{}\"", name_of(node.activation));
+    if (node.op == NodeOp::kPool) fmt::format_to(out, ", \"pooling\": \"{}\"", name_of(node.pooling));
+    if (node.op == NodeOp::kAttention) {
+        fmt::format_to(out, ", \"key_heads\": {}, \"causal\": {}, \"scale\": {}, \"rotary\": {}", node.key_heads,
+                       node.causal, node.scale, node.rotary ? rotary_text(*node.rotary) : "null");
+    }
+    if (node.op == NodeOp::kEmbedding) {
+        text += ", \"tables\": [";
+        for (std::size_t i = 0; i < node.tables.size(); i++)
+            text += (i ? ", " : "") + table_text(node.tables[i]);
+        text += "]";
+    }
+    return text + "}";
+}
+
+std::optional<Rotary> read_rotary(const json& value, const std::string& path, Status& status) {
+    if (value.is_null()) return std::nullopt;
+    ObjectReader reader(value, path, status, "rotary");
+    Rotary rotary;
+    rotary.theta = reader.number("theta", 1);
+    if (reader.has("factor")) {
+        rotary.scaling = RotaryScaling{.factor = reader.number("factor", 0),
+                                       .low_frequency = reader.number("low_frequency", 0),
+                                       .high_frequency = reader.number("high_frequency", 0),
+                                       .original_context = reader.integer("original_context", 1, kMaxExtent)};
+    }
+    reader.finish();
+    return rotary;
+}
+
+std::vector<EmbeddingTable> read_tables(ObjectReader& node, Status& status) {
+    std::vector<EmbeddingTable> tables;
+    const json* list = node.member("tables");
+    if (!list) return tables;
+    if (!list->is_array()) {
+        node.fail("tables", "an array", internal::found(*list));
+        return tables;
+    }
+    for (std::size_t i = 0; i < list->size(); i++) {
+        ObjectReader reader((*list)[i], fmt::format("{}[{}]", node.path_to("tables"), i), status, "table");
+        EmbeddingTable& table = tables.emplace_back();
+        table.tensor = reader.string("tensor");
+        table.index = reader.string_or_null("index").value_or("");
+        table.rows = reader.integer("rows", 1, kMaxExtent);
+        table.offset = reader.integer("offset", 0, kMaxExtent);
+        reader.finish();
+    }
+    return tables;
+}
+
+Node read_node(const json& value, const std::string& path, Status& status) {
+    ObjectReader reader(value, path, status, "node");
+    Node node;
+    node.name = reader.string("name");
+    node.op = reader.name("op", parse_node_op,
+                          "one of \"embedding\", \"linear\", \"layernorm\", \"rmsnorm\", \"activation\", \"add\", "
+                          "\"gate\", \"attention\", \"pool\", \"normalize\"");
+    node.inputs = reader.strings("inputs");
+    node.features = reader.integer("features", 1, kMaxExtent);
+    if (node.op == NodeOp::kLinear || is_norm(node.op)) node.weight = reader.string("weight");
+    if (node.op == NodeOp::kLinear || node.op == NodeOp::kLayerNorm)
+        node.bias = reader.string_or_null("bias").value_or("");
+    if (is_norm(node.op) || node.op == NodeOp::kNormalize) node.epsilon = reader.number("epsilon", 0, true);
+    if (node.op == NodeOp::kRmsNorm || node.op == NodeOp::kAttention)
+        node.heads = reader.integer("heads", 1, kMaxExtent);
+    if (node.op == NodeOp::kActivation || node.op == NodeOp::kGate)
+        node.activation = reader.name("activation", parse_activation, "the name of an activation");
+    if (node.op == NodeOp::kPool)
+        node.pooling = reader.name("pooling", parse_pooling, "one of \"mean\", \"first\", \"last\"");
+    if (node.op == NodeOp::kAttention) {
+        node.key_heads = reader.integer("key_heads", 1, kMaxExtent);
+        node.causal = reader.boolean("causal");
+        node.scale = reader.number("scale", 0);
+        if (const json* rotary = reader.member("rotary"))
+            node.rotary = read_rotary(*rotary, reader.path_to("rotary"), status);
+    }
+    if (node.op == NodeOp::kEmbedding) node.tables = read_tables(reader, status);
+    reader.finish();
+    return node;
+}
+
+GraphInput read_input(const json& value, const std::string& path, Status& status) {
+    ObjectReader reader(value, path, status, "input");
+    GraphInput input;
+    input.name = reader.string("name");
+    input.features = reader.integer("features", 0, kMaxExtent);
+    input.optional = reader.boolean("optional");
+    reader.finish();
+    return input;
+}
+
+template <typename Element>
+std::vector<Element> read_list(ObjectReader& reader, const char* key, Status& status,
+                               Element (*read)(const json&, const std::string&, Status&)) {
+    std::vector<Element> elements;
+    const json* list = reader.member(key);
+    if (!list) return elements;
+    if (!list->is_array()) {
+        reader.fail(key, "an array", internal::found(*list));
+        return elements;
+    }
+    for (std::size_t i = 0; i < list->size() && status.ok(); i++)
+        elements.push_back(read((*list)[i], fmt::format("{}[{}]", key, i), status));
+    return elements;
+}
+
+}  // namespace
+
+std::string to_json(const Graph& graph) {
+    std::string text = fmt::format("{{\"octile_graph\": 1,\n \"name\": {},\n \"inputs\": [", quoted(graph.name));
+    for (std::size_t i = 0; i < graph.inputs.size(); i++) {
+        const GraphInput& input = graph.inputs[i];
+        text += fmt::format("{}\n  {{\"name\": {}, \"features\": {}, \"optional\": {}}}", i ? "," : "",
+                            quoted(input.name), input.features, input.optional);
+    }
+    text += "],\n \"nodes\": [";
+    for (std::size_t i = 0; i < graph.nodes.size(); i++)
+        text += (i ? ",\n  " : "\n  ") + node_text(graph.nodes[i]);
+    return text + "],\n \"outputs\": " + list(graph.outputs) + "}\n";
+}
+
+Result<Graph> graph_from_json(std::string_view text) {
+    const Result<json> document = internal::parse_json(text);
+    if (!document.ok()) return document.status();
+    Status status;
+    ObjectReader reader(document.value(), "", status, "graph");
+    reader.integer("octile_graph", 1, 1);
+    Graph graph;
+    graph.name = reader.string("name");
+    graph.inputs = read_list(reader, "inputs", status, read_input);
+    graph.nodes = read_list(reader, "nodes", status, read_node);
+    graph.outputs = reader.strings("outputs");
+    reader.finish();
+    if (!status.ok()) return status;
+    if (const Status valid = validate(graph); !valid.ok()) return Status(StatusCode::kParseError, valid.message());
+    return graph;
+}
+
+}  // namespace octile

@@ -1,0 +1,103 @@
+// What surrounds the linears and norms of a network, as docs/quantization.md has it: one operation at a time, and in
+// double for how far off that is. Rows are dense.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "tests/reference/activation.h"
+#include "tests/reference/norm.h"
+
+namespace octile::reference {
+
+// One query over `keys` and `values` [count, head], whose rows are `stride` apart.
+inline std::vector<float> attend(std::span<const float> query, const float* keys, const float* values,
+                                 std::size_t stride, std::size_t count, float scale) {
+    std::vector<float> weights(count);
+    float peak = -std::numeric_limits<float>::infinity();
+    for (std::size_t j = 0; j < count; ++j) {
+        float score = 0;
+        for (std::size_t d = 0; d < query.size(); ++d)
+            score += query[d] * keys[j * stride + d];
+        weights[j] = score * scale;
+        if (weights[j] > peak) peak = weights[j];
+    }
+    for (float& weight : weights) {
+        const float distance = peak - weight;
+        weight = std::isnan(distance) ? distance : exp_minus(distance > 87.0f ? 87.0f : distance);
+    }
+    const float inverse = 1.0f / sum_in_lanes(weights);
+    std::vector<float> y(query.size());
+    for (std::size_t d = 0; d < query.size(); ++d) {
+        float sum = 0;
+        for (std::size_t j = 0; j < count; ++j)
+            sum += weights[j] * values[j * stride + d];
+        y[d] = sum * inverse;
+    }
+    return y;
+}
+
+// One head, in place. `angle(pair)` gives the pair's cos and sin.
+template <typename Angle>
+void rotate_half(std::span<float> head, Angle angle) {
+    const std::size_t half = head.size() / 2;
+    for (std::size_t d = 0; d < half; ++d) {
+        const auto [cosine, sine] = angle(d);
+        const float low = head[d], high = head[d + half];
+        head[d] = low * cosine - high * sine;
+        head[d + half] = high * cosine + low * sine;
+    }
+}
+
+inline std::vector<float> mean_of_rows(std::span<const float> x, std::size_t columns) {
+    const std::size_t rows = x.size() / columns;
+    std::vector<float> mean(columns);
+    for (std::size_t k = 0; k < columns; ++k) {
+        for (std::size_t m = 0; m < rows; ++m)
+            mean[k] += x[m * columns + k];
+        mean[k] = mean[k] / static_cast<float>(rows);
+    }
+    return mean;
+}
+
+inline std::vector<float> normalize(std::span<const float> x, float epsilon) {
+    std::vector<float> squares, y;
+    for (const float value : x)
+        squares.push_back(value * value);
+    const float length = std::sqrt(sum_in_lanes(squares));
+    for (const float value : x)
+        y.push_back(value / (length > epsilon ? length : epsilon));
+    return y;
+}
+
+namespace exact {
+
+inline std::vector<double> attend(std::span<const float> query, const float* keys, const float* values,
+                                  std::size_t stride, std::size_t count, double scale) {
+    std::vector<double> weights(count);
+    for (std::size_t j = 0; j < count; ++j) {
+        for (std::size_t d = 0; d < query.size(); ++d)
+            weights[j] += static_cast<double>(query[d]) * static_cast<double>(keys[j * stride + d]);
+        weights[j] *= scale;
+    }
+    const double peak = *std::max_element(weights.begin(), weights.end());
+    double total = 0;
+    for (double& weight : weights) {
+        weight = std::exp(weight - peak);
+        total += weight;
+    }
+    std::vector<double> y(query.size());
+    for (std::size_t d = 0; d < query.size(); ++d) {
+        for (std::size_t j = 0; j < count; ++j)
+            y[d] += weights[j] / total * static_cast<double>(values[j * stride + d]);
+    }
+    return y;
+}
+
+}  // namespace exact
+
+}  // namespace octile::reference
