@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <new>
 #include <span>
 #include <utility>
 
+#include "base/mapped_file.h"
 #include "calibration/smooth_quant.h"
 #include "calibration/synthetic.h"
 #include "inputs/tensor_names.h"
@@ -17,36 +19,11 @@
 namespace octile {
 namespace {
 
-// Linears that read the same rows, and the norm that they can be folded into.
+// Linears that read the same rows.
 struct Group {
     std::vector<std::size_t> linears;
     std::optional<std::size_t> source;  // a norm that they read
-    bool foldable = false;
 };
-
-// Whether the names say that the norm is the linear's own: one block's norm in front of its attention or feed-forward,
-// or the last norm in front of a head.
-bool belongs_together(const std::string& norm, const std::string& linear) {
-    const NameFacts a = facts_of(norm), b = facts_of(linear);
-    if (a.prefix.empty()) return a.section == 3 && b.section == 4;
-    return a.prefix == b.prefix && a.rank > 0 && b.rank > a.rank;
-}
-
-// Whether each norm is known to stand in front of its linears, with the residual passing it by. Not known of networks
-// with norms elsewhere in a block (Gemma 2) or behind the residual addition: those that say so by their names, and
-// those that name norms as Whisper does but have none at the end, as networks with norms in front need (Marian).
-bool has_pre_norms(const std::vector<LinearTensor>& layers) {
-    bool ambiguous = false, last_norm = false;
-    for (const LinearTensor& tensor : layers) {
-        if (tensor.layer.op != Op::kLayerNorm) continue;
-        const std::string& name = tensor.layer.name;
-        const NameFacts facts = facts_of(name);
-        if (is_post_norm_name(name) || (!facts.prefix.empty() && facts.rank == 0)) return false;
-        ambiguous |= name.ends_with("self_attn_layer_norm");
-        last_norm |= facts.prefix.empty() && name.ends_with("layer_norm");
-    }
-    return !ambiguous || last_norm;
-}
 
 // Keys and values of cross-attention read the encoder's output, whatever stands before them.
 bool reads_encoder(std::string_view name) {
@@ -54,28 +31,26 @@ bool reads_encoder(std::string_view name) {
 }
 
 std::vector<Group> find_groups(const std::vector<LinearTensor>& layers, const Edges& edges) {
-    const bool pre_norms = has_pre_norms(layers);
     std::vector<Group> groups;
-    std::vector<std::size_t> group_of_norm(layers.size(), layers.size());
-    std::vector<bool> other_readers(layers.size());
+    std::map<std::pair<std::vector<std::size_t>, bool>, std::size_t> group_of;  // by what is read
     for (std::size_t row = 0; row < layers.size(); ++row) {
-        const std::optional<std::size_t> source = edges[row].size() == 1 ? std::optional(edges[row][0]) : std::nullopt;
-        const bool behind_norm =
-            source && layers[*source].layer.op == Op::kLayerNorm && !reads_encoder(layers[row].layer.name);
-        const bool own = behind_norm && belongs_together(layers[*source].layer.name, layers[row].layer.name);
-        if (behind_norm && (layers[row].layer.op != Op::kLinear || !own)) other_readers[*source] = true;
         if (layers[row].layer.op != Op::kLinear) continue;
-        if (behind_norm && group_of_norm[*source] < groups.size()) {
-            groups[group_of_norm[*source]].linears.push_back(row);
+        const bool encoder = reads_encoder(layers[row].layer.name);
+        const auto [found, added] =
+            group_of.try_emplace({{edges[row].begin(), edges[row].end()}, encoder}, groups.size());
+        if (!added) {
+            groups[found->second].linears.push_back(row);
             continue;
         }
-        groups.push_back({.linears = {row}, .source = behind_norm ? source : std::nullopt});
-        if (behind_norm) group_of_norm[*source] = groups.size() - 1;
+        const bool behind_norm = edges[row].size() == 1 && layers[edges[row][0]].layer.op == Op::kLayerNorm && !encoder;
+        groups.push_back({.linears = {row}, .source = behind_norm ? std::optional(edges[row][0]) : std::nullopt});
     }
-    for (Group& group : groups)
-        group.foldable = group.source && pre_norms && !other_readers[*group.source];
     return groups;
 }
+
+// Smoothing costs a multiplication for each element of x. Less than half a decibel is not worth it, and no more than
+// what other rows would have given.
+constexpr double kWorthwhile = 0.9;
 
 struct Weights {
     std::vector<float> values;
@@ -101,7 +76,7 @@ class Measurement {
             double work = 0;
             for (const std::size_t row : group.linears)
                 work += static_cast<double>(layers[row].k) * static_cast<double>(layers[row].n);
-            return group.foldable && options_.smoothing == Smoothing::kAuto ? 4 * work : work;
+            return options_.smoothing == Smoothing::kAuto ? 4 * work : work;
         };
         for (const Group& group : groups)
             total += work_of(group);
@@ -136,7 +111,10 @@ class Measurement {
             if (!error.ok()) return error.status();
             result_.push_back({.row = row, .calibrated = calibrated, .plain = error.value(), .outliers = outliers});
         }
-        if (!group.foldable || options_.smoothing == Smoothing::kOff) return {};
+        for (const std::size_t row : group.linears)
+            release_pages(tensors_[row].weight->data);
+        // Of rows that are made up, only a norm's parameters tell which channels are large.
+        if ((!calibrated && !group.source) || options_.smoothing == Smoothing::kOff) return {};
         return smooth(x, m, weights, std::span(result_).subspan(begin));
     }
 
@@ -168,7 +146,7 @@ class Measurement {
         return Status(error.status().code(), fmt::format("{}: {}", weights.layer->name, error.status().message()));
     }
 
-    // All linears of a group share the norm, and so the scales and alpha.
+    // All linears of a group share their input, and so the scales and alpha.
     Status smooth(const std::vector<float>& x, std::int64_t m, const std::vector<Weights>& weights,
                   std::span<LayerAccuracy> layers) const {
         ChannelObserver x_observer(weights.front().layer->k), w_observer(weights.front().layer->k);
@@ -176,12 +154,12 @@ class Measurement {
         double plain_energy = 0, best_energy = INFINITY;
         for (std::size_t i = 0; i < weights.size(); ++i) {
             w_observer.observe(weights[i].values);
-            plain_energy += layers[i].plain.energy();
+            plain_energy += layers[i].plain.energy;
         }
         const std::vector<double> alphas = options_.smoothing == Smoothing::kAlpha
                                                ? std::vector<double>{options_.alpha}
                                                : std::vector<double>(kAlphaGrid.begin(), kAlphaGrid.end());
-        std::vector<float> tried;
+        std::vector<float> tried, best;
         for (const double alpha : alphas) {
             const std::vector<float> scales = smoothing_scales(x_observer.absmax(), w_observer.absmax(), alpha);
             if (scales == tried) continue;  // rounded to the same
@@ -196,17 +174,21 @@ class Measurement {
                 const Result<ProductError> error = error_of(smooth_x, m, w, one);
                 if (!error.ok()) return error.status();
                 errors.push_back(error.value());
-                energy += error.value().energy();
+                energy += error.value().energy;
             }
             if (energy >= best_energy) continue;
             best_energy = energy;
+            best = scales;
             for (std::size_t i = 0; i < layers.size(); ++i) {
                 layers[i].smoothed = errors[i];
                 layers[i].alpha = alpha;
             }
         }
-        for (LayerAccuracy& layer : layers)
-            layer.smooth = options_.smoothing == Smoothing::kAlpha || best_energy < plain_energy;
+        const bool smooth = options_.smoothing == Smoothing::kAlpha || best_energy < kWorthwhile * plain_energy;
+        for (LayerAccuracy& layer : layers) {
+            layer.smooth = smooth;
+            if (smooth) layer.scales = best;
+        }
         return {};
     }
 

@@ -21,8 +21,8 @@ inline constexpr std::int64_t kDefaultCalibrationRows = 64;
 
 enum class Smoothing {
     kOff,
-    kAuto,   // for each group the alpha of kAlphaGrid with the least noise, or none where none helps
-    kAlpha,  // the given alpha wherever there is a norm to fold into
+    kAuto,   // for each group the alpha of kAlphaGrid with the least noise, or none where none helps much
+    kAlpha,  // the given alpha
 };
 
 struct AccuracyOptions {
@@ -35,9 +35,10 @@ struct LayerAccuracy {
     std::size_t row = 0;      // of the layer, in LinearTensors::layers
     bool calibrated = false;  // on calibration data; else on synthetic rows
     ProductError plain;
-    std::optional<ProductError> smoothed = {};  // where there is a norm to fold into
+    std::optional<ProductError> smoothed = {};  // where something is known of the channels
     double alpha = 0;                           // of `smoothed`
     bool smooth = false;                        // whether the layer is better off smoothed, or was told to be
+    std::vector<float> scales = {};             // s of SmoothQuant, [K], where it is smoothed
     std::vector<OutlierChannel> outliers = {};  // of its input, before smoothing
 
     const ProductError& error() const { return smooth ? *smoothed : plain; }
@@ -45,10 +46,10 @@ struct LayerAccuracy {
 
 // The rows that a linear without calibration data is measured on are synthetic: z is normal_values() of deviation 1
 // with the layer's name as seed (of a group, the first's); behind a norm x = z * gamma + beta with the norm's own
-// parameters, which is where outlier channels show; elsewhere x = z. Linears that read the same norm share their rows.
+// parameters, which is where outlier channels show; elsewhere x = z. Linears that read the same share their rows.
 //
-// SmoothQuant is for linears behind a norm whose output nothing else reads: in networks that add a residual to a norm's
-// output (BERT) there is nothing to fold into.
+// Linears that read the same are smoothed alike, so that they can still share the rows. LinearOptions::input_multiplier
+// applies it, whatever stands in front of them. Linears with neither calibration data nor a norm are not smoothed.
 //
 // One entry for each linear, in order. `progress` is called before each with the share of the work done, 0 to 1. Errors
 // name the layer; kNonFinite, kParseError (calibration data), kUnsupported.

@@ -31,13 +31,8 @@ float dot(const float* a, const float* b, std::size_t count) {
 
 }  // namespace
 
-double ProductError::energy() const {
-    if (signal > 0) return noise / signal;
-    return noise > 0 ? std::numeric_limits<double>::max() : 0;
-}
-
 double ProductError::sqnr_db() const {
-    return noise > 0 ? -10 * std::log10(energy()) : std::numeric_limits<double>::infinity();
+    return energy > 0 ? -10 * std::log10(energy) : std::numeric_limits<double>::infinity();
 }
 
 double ProductError::cosine() const {
@@ -45,12 +40,38 @@ double ProductError::cosine() const {
     return signal == quantized ? 1 : 0;
 }
 
-ProductError& ProductError::operator+=(const ProductError& other) {
-    signal += other.signal;
-    noise += other.noise;
-    quantized += other.quantized;
-    dot += other.dot;
-    return *this;
+ProductError compare_products(std::span<const float> y, std::span<const float> q, std::int64_t n) {
+    const auto channels = static_cast<std::size_t>(n), rows = y.size() / channels;
+    std::vector<double> mean(channels), variance(channels), noise(channels);
+    ProductError error;
+    double all_noise = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        const double exact = static_cast<double>(y[i]), found = static_cast<double>(q[i]);
+        const double squared = (found - exact) * (found - exact);
+        mean[i % channels] += exact / static_cast<double>(rows);
+        noise[i % channels] += squared;
+        all_noise += squared;
+        error.signal += exact * exact;
+        error.quantized += found * found;
+        error.dot += found * exact;
+    }
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        const double apart = static_cast<double>(y[i]) - mean[i % channels];
+        variance[i % channels] += apart * apart;
+    }
+    std::size_t varying = 0;
+    for (std::size_t channel = 0; channel < channels; ++channel) {
+        // What a mean's own rounding leaves of a constant channel is no signal.
+        const double constant = mean[channel] * mean[channel] * static_cast<double>(rows) * 0x1p-40;
+        if (variance[channel] <= constant) continue;
+        error.energy += noise[channel] / variance[channel];
+        varying++;
+    }
+    if (varying > 0)
+        error.energy /= static_cast<double>(varying);
+    else if (all_noise > 0)
+        error.energy = error.signal > 0 ? all_noise / error.signal : std::numeric_limits<double>::max();
+    return error;
 }
 
 std::vector<float> float_product(const Matrices& matrices) {
@@ -74,15 +95,7 @@ Result<ProductError> int8_error(const Matrices& matrices, std::span<const float>
     Status status =
         linear.value().run({x.data(), DataType::kF32, m, k, k}, {y.data(), DataType::kF32, m, n, n}, workspace);
     if (!status.ok()) return status;
-    ProductError error;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-        const double exact = static_cast<double>(reference[i]), found = static_cast<double>(y[i]);
-        error.signal += exact * exact;
-        error.noise += (found - exact) * (found - exact);
-        error.quantized += found * found;
-        error.dot += found * exact;
-    }
-    return error;
+    return compare_products(reference, y, n);
 }
 
 std::vector<OutlierChannel> find_outliers(std::span<const float> x, std::int64_t k) {

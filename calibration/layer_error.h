@@ -11,19 +11,23 @@
 
 namespace octile {
 
-// Sums over all outputs: y of the float product, q of the INT8 one.
+// Of the float product y [m, n] and the INT8 one q. The signal of an output channel is what it varies by from row to
+// row: a channel that is large in every row would hide the noise of all others (docs/accuracy.md).
 struct ProductError {
+    // Mean over the channels of sum (q - y)^2 / sum (y - mean y)^2; where no channel varies, as with a single row, sum
+    // (q
+    // - y)^2 / sum y^2 over all.
+    double energy = 0;
     double signal = 0;     // y^2
-    double noise = 0;      // (q - y)^2
     double quantized = 0;  // q^2
     double dot = 0;        // q y
 
-    double energy() const;   // noise / signal; 0 where both are 0
     double sqnr_db() const;  // -10 log10(energy), infinite without noise
     double cosine() const;   // dot / sqrt(signal quantized); 1 where both are 0
-
-    ProductError& operator+=(const ProductError& other);
 };
+
+// The error of q against y, [m, n] each.
+ProductError compare_products(std::span<const float> y, std::span<const float> q, std::int64_t n);
 
 struct Matrices {
     std::span<const float> x;  // [m, k]

@@ -96,8 +96,8 @@ void add_accuracy_options(CLI::App& command, AccuracyArguments& arguments) {
         ->excludes(min_sqnr);
     command
         .add_option("--smooth-quant", arguments.smooth_quant,
-                    "Policy accuracy: SmoothQuant where a norm can take the scales: auto (searched), off, or alpha")
-        ->type_name("auto|off|ALPHA")
+                    "SmoothQuant: auto (alpha searched), off, or alpha; PATH: as --calibration PATH")
+        ->type_name("auto|off|ALPHA|PATH")
         ->capture_default_str();
     command.add_option("--calibration-rows", arguments.rows, "Policy accuracy: most rows that a layer is measured on")
         ->check(CLI::Range(1, 1 << 20))
@@ -109,24 +109,33 @@ Result<AccuracySettings> parse_accuracy_options(const AccuracyArguments& argumen
     AccuracySettings settings;
     settings.options.rows = arguments.rows;
     const std::string& smoothing = arguments.smooth_quant;
+    std::string calibration = arguments.calibration;
+    std::error_code ignored;
     if (smoothing == "off") {
         settings.options.smoothing = Smoothing::kOff;
+    } else if (smoothing != "auto" && std::filesystem::exists(smoothing, ignored)) {
+        if (!calibration.empty()) {
+            return Status(StatusCode::kInvalidArgument,
+                          "--smooth-quant: expected auto, off or an alpha beside --calibration, found a path");
+        }
+        calibration = smoothing;
     } else if (smoothing != "auto") {
         settings.options.smoothing = Smoothing::kAlpha;
         double& alpha = settings.options.alpha;
         const char* const end = smoothing.data() + smoothing.size();
         const auto [stop, error] = std::from_chars(smoothing.data(), end, alpha);
         if (error != std::errc() || stop != end || !(alpha >= 0 && alpha <= 1)) {
-            return Status(StatusCode::kInvalidArgument,
-                          fmt::format("--smooth-quant: expected auto, off or an alpha from 0 to 1, found {}",
-                                      internal::quote(smoothing)));
+            return Status(
+                StatusCode::kInvalidArgument,
+                fmt::format("--smooth-quant: expected auto, off, an alpha from 0 to 1 or calibration data, found {}",
+                            internal::quote(smoothing)));
         }
     }
     const Result<double> budget = budget_of(arguments);
     if (!budget.ok()) return budget.status();
     settings.budget = budget.value();
-    if (arguments.calibration.empty()) return settings;
-    Result<Activations> activations = Activations::open(arguments.calibration);
+    if (calibration.empty()) return settings;
+    Result<Activations> activations = Activations::open(calibration);
     if (!activations.ok()) return activations.status();
     settings.activations = std::move(activations).value();
     return settings;
@@ -181,7 +190,7 @@ class Study {
     const Layer& layer_of(const LayerAccuracy& measured) const { return tensors_[measured.row].layer; }
 
     double energy_of(const LayerAccuracy& measured) const {
-        return static_cast<double>(layer_of(measured).count) * measured.error().energy();
+        return static_cast<double>(layer_of(measured).count) * measured.error().energy;
     }
 
     // Which linears the budget decides about, and what those that are INT8 in any case use of it.
@@ -223,7 +232,10 @@ class Study {
                              .cosine = measured.error().cosine(),
                              .smoothquant_alpha = {},
                              .int8 = chosen_[i]};
-            if (measured.smooth) error.smoothquant_alpha = measured.alpha;
+            if (measured.smooth) {
+                error.smoothquant_alpha = measured.alpha;
+                study.smoothing[layer_of(measured).name] = measured.scales;
+            }
             study.errors[measured.row] = error;
         }
     }
@@ -338,6 +350,11 @@ class Study {
 
 }  // namespace
 
+bool needs_study(const CLI::App& command, const AccuracyArguments& arguments, const PlanOptions& options) {
+    if (options.policy == Policy::kAccuracy) return true;
+    return command.count("--smooth-quant") + command.count("--calibration") > 0 && arguments.smooth_quant != "off";
+}
+
 Result<AccuracyStudy> study_accuracy(const Checkpoint& checkpoint, const LinearTensors& tensors,
                                      const PlanOptions& options, const AccuracySettings& settings) {
     const Result<IsaSet> isas = usable_isas();
@@ -354,6 +371,20 @@ Result<AccuracyStudy> study_accuracy(const Checkpoint& checkpoint, const LinearT
                       fmt::format("{}: {}", display(checkpoint.path()), measured.status().message()));
     }
     return Study(tensors, options, settings, std::move(measured).value()).run(model);
+}
+
+Result<AccuracyStudy> study_network(const std::filesystem::path& file, const ReadOptions& read,
+                                    const PlanOptions& options, const AccuracySettings& settings) {
+    const Result<std::optional<Checkpoint>> weights = open_weights(file, read);
+    if (!weights.ok()) return weights.status();
+    if (!weights.value()) {
+        const std::string_view option = options.policy == Policy::kAccuracy ? "--policy accuracy" : "--smooth-quant";
+        return Status(StatusCode::kInvalidArgument,
+                      fmt::format("{}: expected weights (safetensors), found {}", option, display(file)));
+    }
+    const Result<LinearTensors> tensors = find_linear_tensors(*weights.value(), *read.tokens, read.skip);
+    if (!tensors.ok()) return tensors.status();
+    return study_accuracy(*weights.value(), tensors.value(), options, settings);
 }
 
 }  // namespace octile::cli

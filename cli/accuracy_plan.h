@@ -10,8 +10,10 @@
 #include "calibration/accuracy.h"
 #include "calibration/budget.h"
 #include "inputs/checkpoint.h"
+#include "inputs/read_model.h"
 #include "octile/planner.h"
 #include "octile/status.h"
+#include "quantize/quantize.h"
 
 namespace octile::cli {
 
@@ -45,6 +47,7 @@ struct AccuracyStudy {
     std::string table;                              // per layer, the budget, and the frontier, for a terminal
     std::string markdown;
     std::vector<std::string> notes;
+    SmoothingScales smoothing;  // of the layers that are better off smoothed
 };
 
 // Measures every linear and chooses the INT8 ones. `options` are those that the plan will be made with: its forces and
@@ -52,5 +55,12 @@ struct AccuracyStudy {
 // or, without one, taken for proportional to M*K*N.
 Result<AccuracyStudy> study_accuracy(const Checkpoint& checkpoint, const LinearTensors& tensors,
                                      const PlanOptions& options, const AccuracySettings& settings);
+
+// The same for a file, as `options` have read it. kInvalidArgument where it holds no weights.
+Result<AccuracyStudy> study_network(const std::filesystem::path& file, const ReadOptions& read,
+                                    const PlanOptions& options, const AccuracySettings& settings);
+
+// Whether a command that runs or quantizes has to measure: policy `accuracy`, or SmoothQuant by name.
+bool needs_study(const CLI::App& command, const AccuracyArguments& arguments, const PlanOptions& options);
 
 }  // namespace octile::cli

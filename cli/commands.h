@@ -11,12 +11,14 @@ enum ExitCode : int {
     kExitError = 1,        // an input, the system or Octile itself failed
     kExitUsage = 2,        // the command line is wrong
     kExitPlanChanged = 3,  // plan --compare --fail-on-change
-    kExitNotVerified = 4,  // run --verify
+    kExitNotVerified = 4,  // run: a wrong result; inspect: a damaged section
 };
 
 void add_core_command(CLI::App& app, int& exit_code);
 void add_info_command(CLI::App& app, int& exit_code);
+void add_inspect_command(CLI::App& app, int& exit_code);
 void add_plan_command(CLI::App& app, int& exit_code);
+void add_quantize_command(CLI::App& app, int& exit_code);
 void add_run_command(CLI::App& app, int& exit_code);
 
 }  // namespace octile::cli

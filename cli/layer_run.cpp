@@ -10,18 +10,17 @@
 #include <span>
 #include <vector>
 
+#include "calibration/smooth_quant.h"
 #include "calibration/synthetic.h"
-#include "cli/verify.h"
+#include "cli/layer_check.h"
 #include "inputs/tensor_values.h"
 #include "octile/linear.h"
-#include "planner/kernel_info.h"
-#include "runtime/kernel_table.h"
 
 namespace octile::cli {
 namespace {
 
 // A layer's parameters: as they came, for the kernels, and as f32, for the check.
-struct Parameters {
+struct LayerParameters {
     std::vector<std::byte> original;
     DataType type = DataType::kF32;
     std::vector<float> weights;
@@ -31,12 +30,14 @@ struct Parameters {
     std::size_t bytes() const { return weights.size() * size_of(type) + bias.size() * sizeof(float); }
 };
 
-Parameters parameters_of(const Layer& layer, const LayerTensors& tensors) {
-    Parameters parameters;
+LayerParameters parameters_of(const Layer& layer, const LayerTensors& tensors) {
+    LayerParameters parameters;
     if (tensors.weight) {
         // int8 weights are packed from the floats that they stand for.
-        parameters.type = tensors.scale ? DataType::kF32 : *tensors.weight->type;
+        const bool changed = tensors.scale || !tensors.smoothing.empty();
+        parameters.type = changed ? DataType::kF32 : *tensors.weight->type;
         parameters.weights = weights_of(*tensors.weight, tensors.scale);
+        if (!tensors.smoothing.empty()) fold_into_weights(tensors.smoothing, parameters.weights);
         if (parameters.type != DataType::kF32)
             parameters.original.assign(tensors.weight->data.begin(), tensors.weight->data.end());
         if (tensors.bias) parameters.bias = values_of(*tensors.bias);
@@ -48,6 +49,8 @@ Parameters parameters_of(const Layer& layer, const LayerTensors& tensors) {
     if (layer.bias) parameters.bias = normal_values(static_cast<std::size_t>(layer.n), seed + 1, 0.1f);
     return parameters;
 }
+
+}  // namespace
 
 double median_seconds(const Linear& linear, const MatrixView& x, const MutableMatrixView& y, Workspace& workspace) {
     using Clock = std::chrono::steady_clock;
@@ -65,60 +68,26 @@ double median_seconds(const Linear& linear, const MatrixView& x, const MutableMa
     return times[times.size() / 2];
 }
 
-bool multiplies_f16(std::string_view kernel_name) {
-    for (const Kernel& kernel : kernel_table()) {
-        if (kernel.info.name == kernel_name) return kernel.info.panel == Element::kF16;
-    }
-    return false;
-}
+namespace {
 
-struct CheckedRow {
-    std::span<const float> x, y;
-    Quantized quantized;
-    std::int64_t m;
-};
-
-std::vector<CheckedRow> spread_rows(const Layer& layer, std::span<const float> x, std::span<const float> y,
-                                    std::int64_t most) {
-    const std::int64_t count = std::min(most, layer.m);
-    const auto row_of = [](std::span<const float> matrix, std::int64_t m, std::int64_t columns) {
-        return matrix.subspan(static_cast<std::size_t>(m * columns), static_cast<std::size_t>(columns));
-    };
-    std::vector<CheckedRow> rows;
-    for (std::int64_t i = 0; i < count; i++) {
-        const std::int64_t m = count == 1 ? 0 : i * (layer.m - 1) / (count - 1);
-        const std::span<const float> row = row_of(x, m, layer.k);
-        rows.push_back({row, row_of(y, m, layer.n), quantize_row(row), m});
-    }
-    return rows;
-}
-
-void check(const PlannedLayer& planned, const Parameters& parameters, const std::vector<CheckedRow>& rows,
+void check(const PlannedLayer& planned, const LayerParameters& parameters, const std::vector<CheckedRow>& rows,
            LayerRun& run) {
     const Layer& layer = planned.layer;
     const auto k = static_cast<std::size_t>(layer.k);
     const bool f16_arithmetic = multiplies_f16(run.kernel);
-    double signal = 0, noise = 0;
+    OutputCheck outputs;
     for (std::size_t n = 0; n < static_cast<std::size_t>(layer.n); n++) {
         const std::span<const float> w = std::span<const float>(parameters.weights).subspan(n * k, k);
         const Epilogue epilogue{parameters.bias.empty() ? 0 : static_cast<double>(parameters.bias[n]),
                                 layer.activation};
         const Quantized channel = planned.precision == Precision::kInt8 ? quantize_channel(w) : Quantized{};
         for (const CheckedRow& row : rows) {
-            const double found = static_cast<double>(row.y[n]), exact = exact_output(row.x, w, epilogue);
-            signal += exact * exact;
-            noise += (found - exact) * (found - exact);
-            const Bounded expected = planned.precision == Precision::kInt8
-                                         ? int8_output(row.quantized, channel, epilogue)
-                                         : fp16_output(row.x, w, epilogue, f16_arithmetic);
-            if (!run.mismatch && !is_within(found, expected)) {
-                run.mismatch = fmt::format("row {}, column {}: {:.9g}; expected {:.9g} within {:.2g}", row.m, n, found,
-                                           expected.value, expected.tolerance);
-            }
+            outputs.compare(row, n, exact_output(row.x, w, epilogue),
+                            planned.precision == Precision::kInt8 ? int8_output(row.quantized, channel, epilogue)
+                                                                  : fp16_output(row.x, w, epilogue, f16_arithmetic));
         }
     }
-    run.checked_rows = static_cast<std::int64_t>(rows.size());
-    run.sqnr_db = noise > 0 ? 10 * std::log10(signal / noise) : INFINITY;
+    outputs.finish(rows.size(), run);
 }
 
 }  // namespace
@@ -137,10 +106,19 @@ Status check_memory(const Layer& layer) {
 Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tensors, IsaSet isas,
                            std::int64_t check_rows) try {
     const Layer& layer = planned.layer;
-    const Parameters parameters = parameters_of(layer, tensors);
+    const LayerParameters parameters = parameters_of(layer, tensors);
+    std::vector<float> multiplier;
+    for (const float s : tensors.smoothing)
+        multiplier.push_back(1 / s);
     Result<Linear> linear =
         Linear::pack({parameters.data(), parameters.type, layer.n, layer.k, layer.k}, parameters.bias,
-                     {.precision = planned.precision, .activation = layer.activation}, isas);
+                     {.precision = planned.precision,
+                      .activation = layer.activation,
+                      .range = {},
+                      .input_scaling = InputScaling::kDynamic,
+                      .input_scale = 0,
+                      .input_multiplier = multiplier},
+                     isas);
     if (!linear.ok()) return linear.status();
 
     const std::vector<float> x =
@@ -156,7 +134,11 @@ Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tens
     run.packed_bytes = linear->bytes();
     run.source_bytes = parameters.bytes();
     run.seconds = median_seconds(linear.value(), x_view, y_view, workspace);
-    if (check_rows > 0) check(planned, parameters, spread_rows(layer, x, y, check_rows), run);
+    if (check_rows == 0) return run;
+    // Powers of two: the products of the smoothed rows and weights are those of the ones they came from.
+    std::vector<float> smooth_x = x;
+    if (!tensors.smoothing.empty()) smooth_rows(tensors.smoothing, smooth_x);
+    check(planned, parameters, spread_rows(layer, smooth_x, y, check_rows), run);
     return run;
 } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to run it");

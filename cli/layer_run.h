@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "inputs/safetensors.h"
 #include "octile/cpu.h"
+#include "octile/linear.h"
 #include "octile/plan.h"
 #include "octile/status.h"
 
@@ -17,7 +19,8 @@ namespace octile::cli {
 struct LayerTensors {
     const TensorInfo* weight = nullptr;
     const TensorInfo* bias = nullptr;
-    const TensorInfo* scale = nullptr;  // of int8 weights
+    const TensorInfo* scale = nullptr;      // of int8 weights
+    std::span<const float> smoothing = {};  // s of SmoothQuant, [K]; empty: none
 };
 
 struct LayerRun {
@@ -30,6 +33,9 @@ struct LayerRun {
     // Empty, or the first element that is further from the definition of its arithmetic than rounding explains.
     std::optional<std::string> mismatch;
 };
+
+// Median of several runs.
+double median_seconds(const Linear& linear, const MatrixView& x, const MutableMatrixView& y, Workspace& workspace);
 
 // kOutOfMemory if this machine could never hold the layer's matrices. Linux grants memory that is not there and ends
 // the process that uses it: better refused in words, and before another layer has run for an hour.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <exception>
 #include <new>
 #include <sstream>
@@ -39,6 +40,8 @@ int run(int argc, char** argv) {
     add_info_command(app, exit_code);
     add_plan_command(app, exit_code);
     add_core_command(app, exit_code);
+    add_quantize_command(app, exit_code);
+    add_inspect_command(app, exit_code);
     add_run_command(app, exit_code);
 
     try {
@@ -59,6 +62,8 @@ int run(int argc, char** argv) {
 }  // namespace octile::cli
 
 int main(int argc, char** argv) {
+    // A limit on the size of files is an error of the write that reaches it, like a full disk.
+    std::signal(SIGXFSZ, SIG_IGN);
     using octile::cli::fail;
     try {
         return octile::cli::run(argc, argv);

@@ -11,6 +11,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/commands.h"
 #include "inputs/messages.h"
 
 namespace octile::cli {
@@ -50,6 +51,10 @@ int fail(int exit_code, std::string_view message) {
     fmt::format_to(std::back_inserter(line), "octile: {}\n", message);
     write_words({line.data(), line.size()});
     return exit_code;
+}
+
+int fail_by(const Status& status) {
+    return fail(status.code() == StatusCode::kInvalidArgument ? kExitUsage : kExitError, status.message());
 }
 
 void note(std::string_view message) {

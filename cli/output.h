@@ -15,6 +15,9 @@ void write_words(std::string_view text);
 // Prints "octile: <message>" to stderr and returns the exit code, for `exit_code = fail(...)`.
 int fail(int exit_code, std::string_view message);
 
+// The same for a Status that is an error: kInvalidArgument is one of the command line.
+int fail_by(const Status& status);
+
 // Prints "octile: note: <message>" to stderr.
 void note(std::string_view message);
 

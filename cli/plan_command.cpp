@@ -13,6 +13,7 @@
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
 #include "inputs/text_file.h"
+#include "packed/packed_file.h"
 #include "planner/explain.h"
 #include "planner/plan_json.h"
 
@@ -66,19 +67,10 @@ Status add_study(const std::filesystem::path& file, const ReadOptions& read, con
     const auto accuracy = std::find_if(network.options.begin(), network.options.end(),
                                        [](const PlanOptions& options) { return options.policy == Policy::kAccuracy; });
     if (accuracy == network.options.end()) return {};
-    Result<std::optional<Checkpoint>> weights = open_weights(file, read);
-    if (!weights.ok()) return weights.status();
-    if (!weights.value()) {
-        return {StatusCode::kInvalidArgument,
-                fmt::format("--policy accuracy: expected weights (safetensors), found {}", display(file))};
-    }
-    const Checkpoint& checkpoint = *weights.value();
-    const Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, read.skip);
-    if (!tensors.ok()) return tensors.status();
-    Result<AccuracyStudy> study = study_accuracy(checkpoint, tensors.value(), *accuracy, settings);
+    Result<AccuracyStudy> study = study_network(file, read, *accuracy, settings);
     if (!study.ok()) return study.status();
-    accuracy->errors = study->errors;
     network.study = std::move(study).value();
+    accuracy->errors = network.study->errors;
     return {};
 }
 
@@ -152,6 +144,15 @@ int run_plan(const Arguments& arguments) {
     std::vector<std::vector<std::string>> notes;
     std::string studies;
     for (const std::string& file : arguments.files) {
+        if (is_packed_file(file)) {
+            Result<PackedFile> packed = PackedFile::open(file);
+            if (!packed.ok()) return fail(kExitError, packed.status().message());
+            if (!arguments.explain.empty() || options->size() > 1)
+                return fail(kExitUsage,
+                            fmt::format("{}: a packed file holds one plan, which is printed as it is", display(file)));
+            plans.push_back(std::move(packed->directory().plan));
+            continue;
+        }
         const Result<Network> network = load(file, arguments, options.value(), settings.value());
         if (!network.ok()) {
             const bool usage = network.status().code() == StatusCode::kInvalidArgument;

@@ -28,8 +28,7 @@ Result<Force> parse_force(const std::string& text) {
 
 std::string input_files_text() {
     return "Layer list (CSV, JSON, benchdnn problems, ONEDNN_VERBOSE log), weights (safetensors, one file or sharded, "
-           "or "
-           "their folder), config.json or ONNX";
+           "or their folder), config.json, ONNX or a packed file";
 }
 
 void add_plan_options(CLI::App& command, PlanArguments& arguments) {
@@ -100,6 +99,7 @@ Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& argumen
 }
 
 void report_notes(const std::vector<std::vector<std::string>>& notes) {
+    if (notes.empty()) return;
     for (const std::string& line : notes.front()) {
         const bool everywhere = std::all_of(notes.begin(), notes.end(), [&](const std::vector<std::string>& lines) {
             return std::find(lines.begin(), lines.end(), line) != lines.end();

@@ -6,16 +6,20 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/layer_run.h"
 #include "cli/output.h"
+#include "cli/packed_run.h"
 #include "cli/plan_options.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "inputs/linear_tensors.h"
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
+#include "octile/packed_model.h"
 #include "octile/parallel.h"
+#include "packed/packed_file.h"
 
 namespace octile::cli {
 namespace {
@@ -27,6 +31,7 @@ constexpr std::int64_t kSampledRows = 16;
 struct Arguments {
     std::vector<std::string> files;
     PlanArguments plan;
+    AccuracyArguments accuracy;
     bool verify_all = false;
     int threads = 0;
     std::string format = "table";
@@ -37,6 +42,7 @@ struct Network {
     Model model;
     std::optional<Checkpoint> weights;
     std::map<std::string, LayerTensors, std::less<>> tensors;
+    std::optional<AccuracyStudy> study;
     std::size_t tensors_left_out = 0;
 };
 
@@ -69,6 +75,7 @@ struct NetworkRun {
     std::vector<PlannedRun> layers;  // the linears
     std::size_t tensors_left_out = 0;
     bool real_weights = false;
+    bool packed = false;  // from a packed file: the weights as quantized are all there is
 };
 
 double operations(const Layer& layer) {
@@ -77,6 +84,19 @@ double operations(const Layer& layer) {
 
 Status of_layer(const Layer& layer, const Status& status) {
     return {status.code(), fmt::format("{}: {}", layer.name, status.message())};
+}
+
+// Weights that came as int8 are taken as they are.
+std::span<const float> smoothing_of(const Network& network, const PlannedLayer& planned, const LayerTensors& tensors) {
+    if (!network.study || planned.precision != Precision::kInt8 || tensors.scale) return {};
+    const auto found = network.study->smoothing.find(planned.layer.name);
+    return found == network.study->smoothing.end() ? std::span<const float>() : std::span<const float>(found->second);
+}
+
+// What a file holds is no argument of the command line.
+Status of_file(const std::string& file, const Status& status) {
+    const bool argument = status.code() == StatusCode::kInvalidArgument;
+    return {argument ? StatusCode::kParseError : status.code(), fmt::format("{}: {}", display(file), status.message())};
 }
 
 Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, bool verify_all) {
@@ -94,9 +114,10 @@ Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, b
     for (const PlannedLayer& planned : result.plan.layers) {
         if (planned.layer.op != Op::kLinear) continue;
         progress.update(done, planned.layer.name);
-        const auto tensors = network.tensors.find(planned.layer.name);
-        Result<LayerRun> run = run_layer(planned, tensors == network.tensors.end() ? LayerTensors{} : tensors->second,
-                                         isas, verify_all ? planned.layer.m : kSampledRows);
+        const auto found = network.tensors.find(planned.layer.name);
+        LayerTensors tensors = found == network.tensors.end() ? LayerTensors{} : found->second;
+        tensors.smoothing = smoothing_of(network, planned, tensors);
+        Result<LayerRun> run = run_layer(planned, tensors, isas, verify_all ? planned.layer.m : kSampledRows);
         if (!run.ok()) return of_layer(planned.layer, run.status());
         result.layers.push_back({&planned, std::move(run).value()});
         done += operations(planned.layer);
@@ -112,6 +133,49 @@ std::string time_text(double seconds) {
 
 std::string megabytes(std::size_t bytes) {
     return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
+}
+
+Result<NetworkRun> run_file(const std::string& file, const Arguments& arguments, PlanOptions options,
+                            const AccuracySettings* settings, IsaSet isas, std::vector<std::string>& notes) {
+    Result<Network> network = load(file, arguments.plan);
+    if (!network.ok()) return network.status();
+    if (settings) {
+        const ReadOptions read = {
+            .tokens = arguments.plan.tokens, .skip = {}, .format = parse_input_format(arguments.plan.from)};
+        Result<AccuracyStudy> study = study_network(file, read, options, *settings);
+        if (!study.ok()) return study.status();
+        options.errors = study->errors;
+        network->study = std::move(study).value();
+    }
+    Result<Plan> plan = make_plan(network->model, options, &notes);
+    if (!plan.ok()) return of_file(file, plan.status());
+    Result<NetworkRun> run = run_network(network.value(), std::move(plan).value(), isas, arguments.verify_all);
+    return run.ok() ? std::move(run) : of_file(file, run.status());
+}
+
+// The linears of a packed file, as they lie there, by the plan that it holds.
+Result<NetworkRun> run_packed(const std::string& file, const Arguments& arguments, IsaSet isas) {
+    std::vector<std::string> notes;
+    const Result<PackedModel> model = PackedModel::open(file, isas, &notes);
+    if (!model.ok()) return model.status();
+    for (const std::string& line : notes)
+        note(line);
+    NetworkRun result{.plan = model->plan(), .layers = {}, .tensors_left_out = 0, .real_weights = true, .packed = true};
+    Progress progress("running", static_cast<double>(model->parameters()->linears().size()));
+    for (PlannedLayer& planned : result.plan.layers) {
+        if (arguments.plan.tokens) planned.layer.m = *arguments.plan.tokens;
+        const Linear* linear =
+            planned.layer.op == Op::kLinear ? model->parameters()->linear(planned.layer.name) : nullptr;
+        if (!linear) continue;  // a norm, or a gate, which is part of its up projection
+        progress.update(static_cast<double>(result.layers.size()), planned.layer.name);
+        if (Status status = check_memory(planned.layer); !status.ok())
+            return of_file(file, of_layer(planned.layer, status));
+        Result<LayerRun> run =
+            run_packed_layer(*linear, planned.layer, arguments.verify_all ? planned.layer.m : kSampledRows);
+        if (!run.ok()) return of_file(file, of_layer(planned.layer, run.status()));
+        result.layers.push_back({&planned, std::move(run).value()});
+    }
+    return result;
 }
 
 struct Totals {
@@ -164,19 +228,22 @@ std::string table_text(const NetworkRun& run, bool verify_all, bool colour) {
     }
     const Totals totals = totals_of(run);
     const PlanSummary summary = summarize(run.plan);
-    std::string text = fmt::format(
-        "{}: {}, {} thread{}\n{}", run.plan.model,
-        run.real_weights ? "the checkpoint's weights, random activations" : "random weights and activations", threads(),
-        threads() == 1 ? "" : "s", table.text(colour));
+    std::string text = fmt::format("{}: {}, {} thread{}\n{}", run.plan.model,
+                                   run.packed         ? "a packed file's weights, random activations"
+                                   : run.real_weights ? "the checkpoint's weights, random activations"
+                                                      : "random weights and activations",
+                                   threads(), threads() == 1 ? "" : "s", table.text(colour));
     text += to_text(summary) + "\n";
     if (summary.not_linear > 0)
         text +=
             fmt::format("{} layernorms and activations stay in floating point and are not run\n", summary.not_linear);
     if (run.tensors_left_out > 0)
         text += fmt::format("{} tensors are no linear layer and were left out\n", run.tensors_left_out);
-    text += fmt::format("linears together: {}, {:.1f} GOPS; weights {}, packed {}\n", time_text(totals.seconds),
-                        totals.operations / totals.seconds * 1e-9, megabytes(totals.source_bytes),
+    text += fmt::format("linears together: {}, {:.1f} GOPS; {}packed {}\n", time_text(totals.seconds),
+                        totals.operations / totals.seconds * 1e-9,
+                        run.packed ? "" : fmt::format("weights {}, ", megabytes(totals.source_bytes)),
                         megabytes(totals.packed_bytes));
+    if (run.packed) text += "SQNR is that of the rows' rounding alone: against the file's own weights\n";
     text += fmt::format(
         "checked in double precision: {} of each layer, {} of {} layers within the bound of their arithmetic\n",
         verify_all ? "every row" : fmt::format("up to {} rows", kSampledRows), run.layers.size() - totals.mismatches,
@@ -188,6 +255,7 @@ nlohmann::ordered_json json_of(const NetworkRun& run) {
     nlohmann::ordered_json document;
     document["model"] = run.plan.model;
     document["real_weights"] = run.real_weights;
+    document["packed"] = run.packed;
     document["threads"] = threads();
     for (const auto& [planned, layer] : run.layers) {
         document["layers"].push_back({{"name", planned->layer.name},
@@ -212,22 +280,20 @@ nlohmann::ordered_json json_of(const NetworkRun& run) {
     return document;
 }
 
-int run_run(const Arguments& arguments) {
+int run_run(const Arguments& arguments, const CLI::App& command) {
     set_threads(arguments.threads);
     PlanArguments plan_arguments = arguments.plan;
     plan_arguments.threads = threads();
     if (plan_arguments.policy == kAllPolicies) {
         return fail(kExitUsage, "--policy: expected one policy to run, found \"all\"");
     }
-    if (plan_arguments.policy == name_of(Policy::kAccuracy)) {
-        return fail(kExitUsage, "--policy: expected ratio or cost to run, found \"accuracy\"");
-    }
     if (plan_arguments.core.empty() && plan_arguments.policy == name_of(Policy::kCost)) plan_arguments.core = "host";
-    const Result<std::vector<PlanOptions>> options = parse_plan_options(plan_arguments);
-    if (!options.ok()) {
-        const bool usage = options.status().code() == StatusCode::kInvalidArgument;
-        return fail(usage ? kExitUsage : kExitError, options.status().message());
-    }
+    const Result<std::vector<PlanOptions>> parsed = parse_plan_options(plan_arguments);
+    if (!parsed.ok()) return fail_by(parsed.status());
+    const Result<AccuracySettings> settings = parse_accuracy_options(arguments.accuracy);
+    if (!settings.ok()) return fail_by(settings.status());
+    PlanOptions options = parsed->front();
+    const bool study = needs_study(command, arguments.accuracy, options);
     const Result<IsaSet> isas = usable_isas();
     if (!isas.ok()) return fail(kExitError, isas.status().message());
 
@@ -236,16 +302,12 @@ int run_run(const Arguments& arguments) {
     std::vector<std::vector<std::string>> notes;
     bool verified = true;
     for (const std::string& file : arguments.files) {
-        const Result<Network> network = load(file, arguments.plan);
-        if (!network.ok()) {
-            const bool usage = network.status().code() == StatusCode::kInvalidArgument;
-            return fail(usage ? kExitUsage : kExitError, network.status().message());
-        }
-        Result<Plan> plan = make_plan(network->model, options->front(), &notes.emplace_back());
-        if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
-        const Result<NetworkRun> run =
-            run_network(network.value(), std::move(plan).value(), isas.value(), arguments.verify_all);
-        if (!run.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), run.status().message()));
+        const Result<NetworkRun> run = [&] {
+            return is_packed_file(file) ? run_packed(file, arguments, isas.value())
+                                        : run_file(file, arguments, options, study ? &settings.value() : nullptr,
+                                                   isas.value(), notes.emplace_back());
+        }();
+        if (!run.ok()) return fail_by(run.status());
         for (const auto& [planned, layer] : run->layers) {
             if (!layer.mismatch) continue;
             verified = false;
@@ -274,6 +336,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
         app.add_subcommand("run", "Run every linear of a network through its planned kernel, time it and check it");
     command->add_option("FILE", arguments->files, input_files_text())->required()->type_name("");
     add_plan_options(*command, arguments->plan);
+    add_accuracy_options(*command, arguments->accuracy);
     command->add_flag("--verify", arguments->verify_all,
                       fmt::format("Check every row, not up to {} of each layer", kSampledRows));
     command->add_option("--threads", arguments->threads, "Threads; 0: one per core")
@@ -283,7 +346,7 @@ void add_run_command(CLI::App& app, int& exit_code) {
     command->add_option("--format", arguments->format, "How the result is printed")
         ->check(CLI::IsMember({"table", "json"}))
         ->capture_default_str();
-    command->callback([arguments, &exit_code] { exit_code = run_run(*arguments); });
+    command->callback([arguments, &exit_code, command] { exit_code = run_run(*arguments, *command); });
 }
 
 }  // namespace octile::cli

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "inputs/config_values.h"
 #include "inputs/json_document.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
@@ -16,90 +17,6 @@ namespace octile {
 namespace {
 
 using nlohmann::json;
-
-// Thrown where --tokens is needed and was not given.
-struct NeedsTokens {};
-
-class Config {
-  public:
-    Config(const json& document, std::optional<std::int64_t> tokens) : document_(document), tokens_(tokens) {}
-
-    bool has(const char* key) const { return document_.contains(key) && !document_[key].is_null(); }
-
-    // An extent: 1 to 2^31 - 1.
-    std::int64_t extent(const char* key) const {
-        if (!has(key)) fail_at(key, "expected an integer, found no such key");
-        const json& value = document_[key];
-        if (value.is_number_unsigned() && value.get<std::uint64_t>() >= 1 &&
-            value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMaxExtent)) {
-            return static_cast<std::int64_t>(value.get<std::uint64_t>());
-        }
-        fail_at(key, wrong_extent("m", found(value)));
-    }
-    std::int64_t extent_or(const char* key, std::int64_t otherwise) const { return has(key) ? extent(key) : otherwise; }
-
-    // The epsilon of the network's norms; empty where the configuration does not say it.
-    std::optional<double> epsilon(const char* key) const {
-        if (!has(key)) return std::nullopt;
-        const json& value = document_[key];
-        if (!value.is_number() || !is_positive(value.get<double>())) fail_at(key, wrong_number(found(value)));
-        return value.get<double>();
-    }
-
-    bool flag_or(const char* key, bool otherwise) const {
-        if (!has(key)) return otherwise;
-        if (!document_[key].is_boolean()) fail_at(key, "expected true or false, found " + found(document_[key]));
-        return document_[key].get<bool>();
-    }
-
-    std::string word_or(const char* key, const char* otherwise) const {
-        return has(key) ? string_at(document_[key], key) : otherwise;
-    }
-
-    // The activation that transformers calls so. Those that Octile has no name for are none: they run by themselves.
-    Activation activation(const char* key, const char* otherwise) const {
-        const std::string name = word_or(key, otherwise);
-        if (name == "relu") return Activation::kRelu;
-        if (name == "silu" || name == "swish") return Activation::kSilu;
-        if (name == "relu6") return Activation::kRelu6;
-        if (name == "hardswish") return Activation::kHardswish;
-        if (name == "gelu" || name == "gelu_python") return Activation::kGelu;
-        if (name == "gelu_new" || name == "gelu_fast" || name == "gelu_pytorch_tanh") return Activation::kGeluTanh;
-        if (name == "quick_gelu") return Activation::kQuickGelu;
-        return Activation::kNone;
-    }
-
-    // Whether an architecture's name has `part` in it. Without "architectures", the network is the bare one.
-    bool architecture_has(std::string_view part) const {
-        if (!has("architectures")) return false;
-        const json& list = document_["architectures"];
-        if (!list.is_array()) fail_at("architectures", "expected an array of names, found " + found(list));
-        return std::any_of(list.begin(), list.end(), [&](const json& name) {
-            return string_at(name, "architectures").find(part) != std::string::npos;
-        });
-    }
-
-    // Classes of a classifier: num_labels, or as many as id2label has; transformers' default is 2.
-    std::int64_t labels() const {
-        if (has("num_labels")) return extent("num_labels");
-        if (!has("id2label")) return 2;
-        const json& names = document_["id2label"];
-        if (!names.is_object() || names.empty()) {
-            fail_at("id2label", "expected an object of labels, found " + found(names));
-        }
-        return static_cast<std::int64_t>(names.size());
-    }
-
-    std::int64_t tokens() const {
-        if (!tokens_) throw NeedsTokens{};
-        return *tokens_;
-    }
-    std::int64_t tokens_or(std::int64_t otherwise) const { return tokens_.value_or(otherwise); }
-
-  private:
-    const json& document_;
-    std::optional<std::int64_t> tokens_;
-};
 
 // Collects layers; `prefix`, `m` and `count` are those of the block that is being listed.
 class Blocks {
@@ -250,30 +167,21 @@ void list_vit(const Config& config, Blocks& out) {
 
 // llama, mistral, qwen2, qwen3.
 void list_llama(const Config& config, Blocks& out) {
-    const std::string type = config.word_or("model_type", "llama");
-    const std::int64_t hidden = config.extent("hidden_size"), ffn = config.extent("intermediate_size"),
-                       blocks = config.extent("num_hidden_layers"), heads = config.extent("num_attention_heads"),
-                       key_heads = config.extent_or("num_key_value_heads", heads), m = config.tokens();
-    const std::int64_t head =
-        config.extent_or("head_dim", type == "qwen3" ? 128 : std::max<std::int64_t>(hidden / heads, 1));
-    for (const auto& [key, count] : {std::pair("num_attention_heads", heads), {"num_key_value_heads", key_heads}}) {
-        if (count > kMaxExtent / head)
-            fail_at(key, fmt::format("expected heads of together at most {}, found more", kMaxExtent));
-    }
-    const bool bias = config.flag_or("attention_bias", false), qkv_bias = type == "qwen2" || bias;
-    const bool ffn_bias = config.flag_or("mlp_bias", false);
+    const LlamaSizes sizes = llama_sizes(config);
+    const std::int64_t hidden = sizes.hidden, queries = sizes.heads * sizes.head, keys = sizes.key_heads * sizes.head,
+                       m = config.tokens();
     out.set_epsilon(config.epsilon("rms_norm_eps"));
-    out.block("model.layers.*.", m, blocks);
+    out.block("model.layers.*.", m, sizes.blocks);
     out.norm("input_layernorm", hidden, false);
-    const std::vector<std::string> qkv = out.side_by_side(hidden, {{"self_attn.q_proj", heads * head, qkv_bias},
-                                                                   {"self_attn.k_proj", key_heads * head, qkv_bias},
-                                                                   {"self_attn.v_proj", key_heads * head, qkv_bias}});
-    out.linear("self_attn.o_proj", heads * head, hidden, bias, Activation::kNone, qkv);
+    const std::vector<std::string> qkv = out.side_by_side(hidden, {{"self_attn.q_proj", queries, sizes.qkv_bias},
+                                                                   {"self_attn.k_proj", keys, sizes.qkv_bias},
+                                                                   {"self_attn.v_proj", keys, sizes.qkv_bias}});
+    out.linear("self_attn.o_proj", queries, hidden, sizes.out_bias, Activation::kNone, qkv);
     out.norm("post_attention_layernorm", hidden, false);
     const std::vector<std::string> gate_up = out.side_by_side(
         hidden,
-        {{"mlp.gate_proj", ffn, ffn_bias, config.activation("hidden_act", "silu")}, {"mlp.up_proj", ffn, ffn_bias}});
-    out.linear("mlp.down_proj", ffn, hidden, ffn_bias, Activation::kNone, gate_up);
+        {{"mlp.gate_proj", sizes.ffn, sizes.ffn_bias, sizes.activation}, {"mlp.up_proj", sizes.ffn, sizes.ffn_bias}});
+    out.linear("mlp.down_proj", sizes.ffn, hidden, sizes.ffn_bias, Activation::kNone, gate_up);
     out.block("", m, 1);
     out.norm("model.norm", hidden, false);
     if (config.architecture_has("ForCausalLM")) {
@@ -350,12 +258,6 @@ constexpr std::array<Family, 11> kFamilies = {{{"bert", list_bert},
                                                {"qwen2", list_llama},
                                                {"qwen3", list_llama},
                                                {"whisper", list_whisper}}};
-
-std::string name_of_model(const std::filesystem::path& path) {
-    if (path.stem() != "config") return display(path.stem());
-    const std::filesystem::path folder = path.parent_path().filename();
-    return folder.empty() || !internal::is_printable(folder.native()) ? "config" : folder.native();
-}
 
 Model model_of(const json& document, const std::filesystem::path& path, std::optional<std::int64_t> tokens) {
     if (!document.is_object()) fail_at("$", "expected an object, found " + found(document));

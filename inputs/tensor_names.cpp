@@ -184,13 +184,6 @@ bool is_head_norm_name(std::string_view name) {
     return part == "q_norm" || part == "k_norm" || part == "q_layernorm" || part == "k_layernorm";
 }
 
-bool is_post_norm_name(std::string_view name) {
-    static constexpr std::array<std::string_view, 5> kNames = {
-        "output.LayerNorm", "embeddings.LayerNorm", "layernorm_embedding", "sa_layer_norm", "output_layer_norm"};
-    return std::any_of(kNames.begin(), kNames.end(),
-                       [&](std::string_view known) { return ends_with_components(name, known); });
-}
-
 bool is_norm_name(std::string_view name) {
     const std::string part = lower(last_component(name));
     return !is_head_norm_name(name) &&

@@ -36,8 +36,4 @@ bool is_embedding_name(std::string_view name);
 bool is_norm_name(std::string_view name);
 bool is_head_norm_name(std::string_view name);
 
-// A norm behind a residual addition, whose output the next residual reads too: BERT's (output.LayerNorm), DistilBERT's
-// and BART's.
-bool is_post_norm_name(std::string_view name);
-
 }  // namespace octile

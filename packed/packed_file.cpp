@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
 #include <new>
 
 #include "base/path_text.h"
@@ -19,6 +20,15 @@ void add_column_sections(const LinearEntry& linear, std::vector<PackedFile::Name
 }
 
 }  // namespace
+
+bool is_packed_file(const std::filesystem::path& path) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return false;  // nothing else can be read twice
+    std::array<std::byte, 8> start = {};
+    std::ifstream file(path, std::ios::binary);
+    file.read(reinterpret_cast<char*>(start.data()), start.size());
+    return is_packed_magic(std::span(start).first(static_cast<std::size_t>(file.gcount())));
+}
 
 Result<PackedFile> PackedFile::open(const std::filesystem::path& path) try {
     Result<MappedFile> mapped = MappedFile::open(path);

@@ -10,6 +10,9 @@
 
 namespace octile {
 
+// Whether it begins like one. False for what cannot be read.
+bool is_packed_file(const std::filesystem::path& path);
+
 class PackedFile {
   public:
     // Errors are those of PackedModel::open(), but for what depends on the CPU.

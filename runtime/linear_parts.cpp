@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "runtime/packed_weights.h"
+
 namespace octile {
 namespace {
 
@@ -18,6 +20,10 @@ void copy_columns(std::span<const T> from, const LinearParts& parts, const Packe
 }
 
 }  // namespace
+
+PanelShape LinearParts::shape() const {
+    return {n, k, padded_n, round_up(k, kReductionPadding)};
+}
 
 Status repack(const LinearParts& parts, PackedWeights& weights) {
     AlignedBuffer rows;

@@ -5,11 +5,11 @@
 #include <span>
 
 #include "octile/linear.h"
-#include "runtime/matrix.h"
-#include "runtime/packed_weights.h"
 #include "runtime/weight_layout.h"
 
 namespace octile {
+
+struct PackedWeights;
 
 struct LinearParts {
     LinearOptions options = {};
@@ -23,7 +23,7 @@ struct LinearParts {
     std::span<const std::int32_t> column_sum;  // of the int8 levels
     std::span<const float> bias;               // zeros where there is none
 
-    PanelShape shape() const { return {n, k, padded_n, round_up(k, kReductionPadding)}; }
+    PanelShape shape() const;
 
     // Views of `linear`, which must outlive them.
     static LinearParts of(const Linear& linear);

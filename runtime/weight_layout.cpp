@@ -133,6 +133,41 @@ std::span<const LevelLayout> level_layouts() {
     return kLevelLayouts;
 }
 
+std::vector<WeightLayout> layouts_of(IsaSet levels, Precision precision) {
+    const auto is_arm = [](Isa isa) { return isa >= Isa::kNeon; };
+    std::vector<WeightLayout> layouts;
+    for (int i = 0; i < kIsaCount; i++) {
+        const auto highest = static_cast<Isa>(i);
+        if (!levels.has(highest)) continue;
+        const LevelLayout* best = nullptr;
+        for (const LevelLayout& level : kLevelLayouts) {
+            if (level.precision != precision || level.isa > highest || is_arm(level.isa) != is_arm(highest)) continue;
+            if (!best || level.isa > best->isa) best = &level;
+        }
+        OCTILE_CHECK_EQ(best != nullptr, true);
+        if (std::find(layouts.begin(), layouts.end(), best->layout) == layouts.end()) layouts.push_back(best->layout);
+    }
+    return layouts;
+}
+
+std::int64_t padded_channels(const WeightLayout& layout, Precision precision, std::int64_t n) {
+    std::int64_t padded = (n + layout.panel_n - 1) / layout.panel_n * layout.panel_n;
+    for (const LevelLayout& level : kLevelLayouts) {
+        if (level.precision != precision || level.layout != layout) continue;
+        padded = std::max(padded, (n + level.column_unit - 1) / level.column_unit * level.column_unit);
+    }
+    return padded;
+}
+
+IsaSet readers_of(const WeightLayout& layout, Precision precision, std::int64_t padded_n, std::int64_t n) {
+    IsaSet readers;
+    for (const LevelLayout& level : kLevelLayouts) {
+        const std::int64_t needed = (n + level.column_unit - 1) / level.column_unit * level.column_unit;
+        if (level.precision == precision && level.layout == layout && padded_n >= needed) readers.add(level.isa);
+    }
+    return readers;
+}
+
 void to_panels(const WeightLayout& layout, const PanelShape& shape, const std::byte* rows, std::byte* panels) {
     with_block_bytes(layout, [&](auto block_bytes) {
         for_each_panel(layout, shape, [&](std::int64_t p, std::int64_t offset) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "octile/cpu.h"
 #include "octile/types.h"
@@ -29,6 +30,16 @@ struct LevelLayout {
 
 // Of every level of every architecture, whatever this build has kernels for.
 std::span<const LevelLayout> level_layouts();
+
+// The layouts that CPUs read whose highest levels are those of `levels`, each with the lower ones of its architecture:
+// for int8 on i8mm, its own; for FP16 there, that of fp16. Each once.
+std::vector<WeightLayout> layouts_of(IsaSet levels, Precision precision);
+
+// n with the padding of every level that reads the layout.
+std::int64_t padded_channels(const WeightLayout& layout, Precision precision, std::int64_t n);
+
+// Levels that read such panels of `padded_n` output channels, n of them real.
+IsaSet readers_of(const WeightLayout& layout, Precision precision, std::int64_t padded_n, std::int64_t n);
 
 // Rows [n, k], dense, into panels of `columns` output channels, n of them real: what is behind repeats the last, and K
 // is padded with zeros to `padded_k`. `columns` is a multiple of panel_n, padded_k of k_block.

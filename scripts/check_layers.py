@@ -19,8 +19,9 @@ LAYERS = {
     "session": ["octile", "base", "planner", "runtime"],
     "inputs": ["octile", "base"],
     "calibration": ["octile", "base", "planner", "inputs"],
+    "quantize": ["octile", "base", "planner", "runtime", "packed", "inputs"],
     "tuner": ["octile", "base", "planner", "runtime", "inputs"],
-    "cli": ["octile", "base", "planner", "runtime", "inputs", "calibration", "tuner"],
+    "cli": ["octile", "base", "planner", "runtime", "packed", "inputs", "calibration", "quantize", "tuner"],
     "generators": [],
     "examples": ["octile"],
     # An oracle that shares code with its subject proves nothing.

@@ -19,12 +19,8 @@ TEST_CASE("error: the INT8 product is that of the normative arithmetic") {
         REQUIRE(error.ok());
         const auto size = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
         const std::vector<float> y = reference::linear_s8(x, w, {}, size(m), size(k), size(n), Activation::kNone);
-        ProductError expected;
-        for (std::size_t i = 0; i < y.size(); ++i) {
-            const double exact = static_cast<double>(reference[i]), found = static_cast<double>(y[i]);
-            expected += {exact * exact, (found - exact) * (found - exact), found * found, found * exact};
-        }
-        CHECK(error.value().noise == expected.noise);  // the same bits, summed in the same order
+        const ProductError expected = compare_products(reference, y, n);
+        CHECK(error.value().energy == expected.energy);  // the same bits, summed in the same order
         CHECK(error.value().signal == expected.signal);
         CHECK(error.value().dot == expected.dot);
     }
@@ -39,15 +35,30 @@ TEST_CASE("error: the float product is as exact as it says") {
         CHECK(std::fabs(static_cast<double>(y[i]) - exact[i].value) <= 0x1p-16 * exact[i].magnitude);
 }
 
-TEST_CASE("error: SQNR and cosine of known sums") {
-    const ProductError error{.signal = 100, .noise = 1, .quantized = 81, .dot = 90};
-    CHECK(error.energy() == 0.01);
-    CHECK(error.sqnr_db() == Approx(20));
-    CHECK(error.cosine() == 1.0);
+TEST_CASE("error: SQNR and cosine of known products") {
+    // Channels (1, -1) with noise (0.5, 0.5), and (2, -2) without: (0.5 / 2 + 0) / 2.
+    const ProductError error =
+        compare_products(std::vector<float>{1, 2, -1, -2}, std::vector<float>{1.5f, 2, -1.5f, -2}, 2);
+    CHECK(error.energy == 0.125);
+    CHECK(error.sqnr_db() == Approx(9.0309));
+    CHECK(error.cosine() == Approx(11 / std::sqrt(10.0 * 12.5)));
     CHECK(ProductError{}.sqnr_db() == std::numeric_limits<double>::infinity());
     CHECK(ProductError{}.cosine() == 1.0);
-    CHECK(ProductError{.signal = 0, .noise = 1, .quantized = 1, .dot = 0}.energy() ==
+    // A single row: all of the noise over all of the signal.
+    CHECK(compare_products(std::vector<float>{3, 4}, std::vector<float>{3, 5}, 2).energy == 1.0 / 25);
+    CHECK(compare_products(std::vector<float>{0}, std::vector<float>{1}, 1).energy ==
           std::numeric_limits<double>::max());
+}
+
+TEST_CASE("error: a channel that is large in every row hides nothing") {
+    constexpr std::size_t m = 16;
+    std::vector<float> y, q;
+    for (std::size_t row = 0; row < m; ++row) {
+        const float varying = row % 2 == 0 ? 1.0f : -1.0f;
+        y.insert(y.end(), {1000, varying});
+        q.insert(q.end(), {1000, varying * 1.5f});
+    }
+    CHECK(compare_products(y, q, 2).energy == 0.25);
 }
 
 TEST_CASE("error: what holds no numbers is refused") {

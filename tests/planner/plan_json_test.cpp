@@ -132,8 +132,9 @@ TEST_CASE("Errors name the field", "[plan_json]") {
     CHECK(error_of(edited("\"layers\"", "\"rows\"")) == "layers: missing");
     CHECK(error_of(edited("{\"octile_plan\": 1,", "{\"octile_plan\": 1, \"extra\": 1,")) ==
           "plan: unknown field \"extra\"");
-    CHECK(error_of(edited("\"op\": \"linear\"", "\"op\": \"conv\"")) ==
-          "layers[1].op: expected one of \"linear\", \"layernorm\", \"activation\", \"add\", found \"conv\"");
+    CHECK(
+        error_of(edited("\"op\": \"linear\"", "\"op\": \"conv\"")) ==
+        "layers[1].op: expected one of \"linear\", \"layernorm\", \"activation\", \"add\", \"other\", found \"conv\"");
     CHECK(error_of(edited("\"precision\": \"int8\"", "\"precision\": \"int4\"")) ==
           "layers[1].precision: expected \"int8\" or \"fp16\", found \"int4\"");
     CHECK(error_of(edited("RATIO_GE_MIN", "BECAUSE")).find("layers[1].reason: expected") == 0);

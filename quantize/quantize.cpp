@@ -1,0 +1,337 @@
+#include "quantize/quantize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <numeric>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/mapped_file.h"
+#include "inputs/messages.h"
+#include "inputs/tensor_values.h"
+#include "packed/packed_writer.h"
+#include "quantize/block_packer.h"
+#include "runtime/matrix.h"
+
+namespace octile {
+namespace {
+
+constexpr std::size_t kBlockBytes = std::size_t{4} << 20;  // of a checkpoint that are looked at at once
+
+Status of_layer(const Layer& layer, const Status& status) {
+    return {status.code(), fmt::format("{}: {}", layer.name, status.message())};
+}
+
+// One linear of the file: one or two layers of the plan.
+struct Job {
+    LinearEntry entry;
+    std::vector<const LinearTensor*> matrices;  // one, or gate and up
+    std::span<const float> smoothing;
+    std::vector<SectionWriter> panels;  // one for each of entry.panels
+    std::optional<SectionWriter> column_scale, column_sum, bias;
+};
+
+class Quantizer {
+  public:
+    Quantizer(const Checkpoint& checkpoint, const LinearTensors& tensors, const Plan& plan,
+              const QuantizeOptions& options, const std::filesystem::path& path)
+        : checkpoint_(checkpoint), plan_(plan), options_(options), writer_(path) {
+        for (const LinearTensor& tensor : tensors.layers)
+            tensors_.emplace(tensor.layer.name, &tensor);
+    }
+
+    Result<QuantizeReport> run() {
+        find_jobs();
+        find_other_tensors();
+        reserve();
+        if (Status status = writer_.start(); !status.ok()) return status;
+        PackedDirectory directory;
+        directory.producer = options_.producer;
+        directory.plan = plan_;
+        directory.graph = options_.graph;
+        directory.source_bytes = report_.source_bytes;
+        if (Status status = write_multipliers(); !status.ok()) return status;
+        for (Job& job : jobs_) {
+            if (Status status = write(job); !status.ok()) return status;
+            directory.linears.push_back(job.entry);
+        }
+        for (auto& [tensor, section] : others_) {
+            begin(tensor->name);
+            Result<TensorEntry> entry = write(*tensor, section);
+            if (!entry.ok()) return entry.status();
+            directory.tensors.push_back(std::move(entry).value());
+        }
+        if (Status status = writer_.finish(directory); !status.ok()) return status;
+        report_.file_bytes = writer_.bytes();
+        return report_;
+    }
+
+  private:
+    const PlannedLayer* planned(std::string_view name) const {
+        const auto found = std::find_if(plan_.layers.begin(), plan_.layers.end(), [&](const PlannedLayer& layer) {
+            return layer.layer.op == Op::kLinear && layer.layer.name == name;
+        });
+        return found == plan_.layers.end() ? nullptr : &*found;
+    }
+
+    // The gate that is packed together with this layer; null: none.
+    const PlannedLayer* gate_of(const PlannedLayer& up) const {
+        const PlannedLayer* gate = up.gate.empty() ? nullptr : planned(up.gate);
+        const bool pair = gate && gate->precision == up.precision && gate->layer.k == up.layer.k &&
+                          gate->layer.n == up.layer.n && up.layer.activation == Activation::kNone;
+        return pair ? gate : nullptr;
+    }
+
+    void find_jobs() {
+        std::unordered_set<std::string_view> gates;
+        for (const PlannedLayer& layer : plan_.layers)
+            if (const PlannedLayer* gate = gate_of(layer)) gates.insert(gate->layer.name);
+        for (const PlannedLayer& layer : plan_.layers) {
+            if (layer.layer.op != Op::kLinear || gates.contains(layer.layer.name)) continue;
+            add_job(layer, gate_of(layer));
+        }
+    }
+
+    void add_job(const PlannedLayer& layer, const PlannedLayer* gate) {
+        Job& job = jobs_.emplace_back();
+        LinearEntry& entry = job.entry;
+        entry.name = layer.layer.name;
+        entry.precision = layer.precision;
+        entry.activation = gate ? gate->layer.activation : layer.layer.activation;
+        entry.k = layer.layer.k;
+        entry.n = layer.layer.n;
+        entry.gated = gate != nullptr;
+        if (gate) job.matrices.push_back(tensors_.at(gate->layer.name));
+        job.matrices.push_back(tensors_.at(entry.name));
+        const auto smoothing = options_.smoothing.find(entry.name);
+        const bool floats = std::none_of(job.matrices.begin(), job.matrices.end(),
+                                         [](const LinearTensor* tensor) { return tensor->scale != nullptr; });
+        if (smoothing != options_.smoothing.end() && entry.precision == Precision::kInt8 && floats)
+            job.smoothing = smoothing->second;
+        for (const WeightLayout& layout : layouts_of(options_.levels, entry.precision))
+            entry.panels.push_back({layout, padded_channels(layout, entry.precision, entry.n), {}});
+        if (entry.gated) pad_alike(entry);
+        for (const PanelSection& panels : entry.panels)
+            entry.channels = std::max(entry.channels, panels.padded_n);
+
+        const bool int8 = entry.precision == Precision::kInt8;
+        const auto count = static_cast<std::int64_t>(job.matrices.size());
+        (int8 ? report_.int8_linears : report_.fp16_linears) += count;
+        report_.gated_pairs += entry.gated;
+        if (!job.smoothing.empty()) report_.smoothed += count;
+        for (const LinearTensor* tensor : job.matrices) {
+            used_.insert({tensor->weight, tensor->bias, tensor->scale});
+            report_.source_linear_bytes += tensor->weight->data.size();
+            if (tensor->bias) report_.source_linear_bytes += tensor->bias->data.size();
+            if (tensor->scale == nullptr) continue;
+            report_.source_linear_bytes += tensor->scale->data.size();
+            report_.prequantized += int8;
+            used_.insert(checkpoint_.find(tensor->layer.name + ".weight_zero_point"));
+        }
+    }
+
+    // The second matrix begins at the same output channel in the panels of all layouts.
+    static void pad_alike(LinearEntry& entry) {
+        std::int64_t unit = 1, padded = 0;
+        for (const PanelSection& panels : entry.panels) {
+            unit = std::lcm(unit, static_cast<std::int64_t>(panels.layout.panel_n));
+            padded = std::max(padded, panels.padded_n);
+        }
+        for (PanelSection& panels : entry.panels)
+            panels.padded_n = round_up(padded, unit);
+    }
+
+    void find_other_tensors() {
+        for (const TensorInfo* tensor : checkpoint_.tensors()) {
+            report_.source_bytes += tensor->data.size();
+            if (used_.contains(tensor)) continue;
+            others_.emplace_back(tensor, SectionWriter());
+            report_.tensors++;
+            report_.tensor_bytes += tensor->data.size();
+        }
+    }
+
+    // Panels of one layout lie side by side: a CPU touches its own and no page of another's.
+    void reserve() {
+        std::vector<WeightLayout> layouts;
+        for (const Precision precision : {Precision::kInt8, Precision::kFp16})
+            for (const WeightLayout& layout : layouts_of(options_.levels, precision))
+                layouts.push_back(layout);
+        for (Job& job : jobs_)
+            job.panels.resize(job.entry.panels.size());
+        for (const WeightLayout& layout : layouts) {
+            for (Job& job : jobs_) {
+                for (std::size_t i = 0; i < job.panels.size(); i++) {
+                    const PanelSection& panels = job.entry.panels[i];
+                    if (panels.layout != layout) continue;
+                    const std::int64_t bytes = job.entry.matrices() * job.entry.shape(panels).bytes(layout);
+                    job.panels[i] = writer_.reserve(static_cast<std::uint64_t>(bytes));
+                }
+            }
+        }
+        for (Job& job : jobs_) {
+            const auto bytes = static_cast<std::uint64_t>(job.entry.matrices() * job.entry.channels) * sizeof(float);
+            job.bias = writer_.reserve(bytes);
+            if (job.entry.precision == Precision::kInt8) {
+                job.column_scale = writer_.reserve(bytes);
+                job.column_sum = writer_.reserve(bytes);
+            }
+            if (job.smoothing.empty()) continue;
+            const std::vector<float> key(job.smoothing.begin(), job.smoothing.end());
+            if (const auto [multiplier, added] = multipliers_.try_emplace(key); added)
+                multiplier->second.writer = writer_.reserve(key.size() * sizeof(float));
+        }
+        for (auto& [tensor, section] : others_)
+            section = writer_.reserve(tensor->data.size());
+    }
+
+    Status write_multipliers() {
+        for (auto& [scales, multiplier] : multipliers_) {
+            std::vector<float> inverse;
+            for (const float s : scales)
+                inverse.push_back(1 / s);
+            if (Status status = writer_.write(multiplier.writer, std::as_bytes(std::span(inverse))); !status.ok())
+                return status;
+            multiplier.section = writer_.end(multiplier.writer);
+        }
+        return {};
+    }
+
+    Status write(Job& job) {
+        LinearEntry& entry = job.entry;
+        const auto channels = static_cast<std::size_t>(entry.matrices() * entry.channels);
+        std::vector<float> scale(channels), bias(channels);
+        std::vector<std::int32_t> sum(channels);
+        for (std::size_t matrix = 0; matrix < job.matrices.size(); matrix++) {
+            const LinearTensor& tensor = *job.matrices[matrix];
+            begin(tensor.weight->name);
+            const std::size_t first = matrix * static_cast<std::size_t>(entry.channels);
+            if (tensor.bias) {
+                const std::vector<float> values = values_of(*tensor.bias);
+                if (const std::int64_t channel = first_non_finite(values.data(), entry.n); channel >= 0) {
+                    return of_layer(tensor.layer, {StatusCode::kNonFinite,
+                                                   fmt::format("bias: output channel {} is NaN or infinity", channel)});
+                }
+                std::copy(values.begin(), values.end(), bias.begin() + static_cast<std::ptrdiff_t>(first));
+            }
+            if (Status status =
+                    write_matrix(job, tensor, std::span(scale).subspan(first), std::span(sum).subspan(first));
+                !status.ok())
+                return status;
+        }
+        for (std::size_t i = 0; i < job.panels.size(); i++) {
+            entry.panels[i].section = writer_.end(job.panels[i]);
+            report_.linear_bytes += entry.panels[i].section.bytes;
+        }
+        const auto write_channels = [&](SectionWriter& section, std::span<const std::byte> bytes,
+                                        auto& written) -> Status {
+            if (Status status = writer_.write(section, bytes); !status.ok()) return status;
+            written = writer_.end(section);
+            report_.linear_bytes += bytes.size();
+            return {};
+        };
+        if (Status status = write_channels(*job.bias, std::as_bytes(std::span(bias)), entry.bias); !status.ok())
+            return status;
+        if (entry.precision == Precision::kInt8) {
+            if (Status status = write_channels(*job.column_scale, std::as_bytes(std::span(scale)), entry.column_scale);
+                !status.ok())
+                return status;
+            if (Status status = write_channels(*job.column_sum, std::as_bytes(std::span(sum)), entry.column_sum);
+                !status.ok())
+                return status;
+        }
+        if (!job.smoothing.empty())
+            entry.input_multiplier = multipliers_.at({job.smoothing.begin(), job.smoothing.end()}).section;
+        return {};
+    }
+
+    // Rows in blocks of whole panels of every layout, each read, quantized, written and let go.
+    Status write_matrix(Job& job, const LinearTensor& tensor, std::span<float> scale, std::span<std::int32_t> sum) {
+        const LinearEntry& entry = job.entry;
+        std::int64_t unit = 1;
+        for (const PanelSection& panels : entry.panels)
+            unit = std::lcm(unit, static_cast<std::int64_t>(panels.layout.panel_n));
+        const std::size_t row_bytes = tensor.weight->data.size() / static_cast<std::size_t>(entry.n);
+        const auto fitting = static_cast<std::int64_t>(kBlockBytes / std::max<std::size_t>(row_bytes, 1));
+        const std::int64_t block = std::max<std::int64_t>(1, fitting / unit) * unit;
+        BlockPacker packer(tensor, entry.precision, job.smoothing, options_.isas);
+        for (std::int64_t first = 0; first < entry.n; first += block) {
+            const std::int64_t count = std::min(block, entry.n - first);
+            if (Status status = packer.load(first, count); !status.ok()) return of_layer(tensor.layer, status);
+            std::copy(packer.scale().begin(), packer.scale().end(), scale.begin() + first);
+            std::copy(packer.column_sum().begin(), packer.column_sum().end(), sum.begin() + first);
+            for (std::size_t i = 0; i < job.panels.size(); i++) {
+                const PanelSection& panels = entry.panels[i];
+                const std::int64_t columns = first + count < entry.n ? count : panels.padded_n - first;
+                if (Status status = writer_.write(job.panels[i], packer.panels(panels.layout, columns)); !status.ok())
+                    return status;
+            }
+            release_pages(tensor.weight->data.subspan(static_cast<std::size_t>(first) * row_bytes,
+                                                      static_cast<std::size_t>(count) * row_bytes));
+            done_ += static_cast<std::uint64_t>(count) * row_bytes;
+            if (options_.progress) options_.progress(share(), tensor.weight->name);
+        }
+        release_pages(tensor.weight->data);
+        return {};
+    }
+
+    Result<TensorEntry> write(const TensorInfo& tensor, SectionWriter& section) {
+        if (!element_bytes_of(tensor.dtype)) {
+            return Status(StatusCode::kUnsupported,
+                          fmt::format("{}: tensor {}: dtype: expected one of whole bytes, found {}",
+                                      display(checkpoint_.path()), internal::quote(tensor.name), tensor.dtype));
+        }
+        for (std::size_t at = 0; at < tensor.data.size(); at += kBlockBytes) {
+            const auto block = tensor.data.subspan(at, std::min(kBlockBytes, tensor.data.size() - at));
+            if (Status status = writer_.write(section, block); !status.ok()) return status;
+            release_pages(block);
+            done_ += block.size();
+            if (options_.progress) options_.progress(share(), tensor.name);
+        }
+        release_pages(tensor.data);
+        return TensorEntry{tensor.name, std::string(tensor.dtype), tensor.shape, writer_.end(section)};
+    }
+
+    double share() const {
+        return report_.source_bytes == 0 ? 1 : static_cast<double>(done_) / static_cast<double>(report_.source_bytes);
+    }
+    void begin(std::string_view name) const {
+        if (options_.progress) options_.progress(share(), name);
+    }
+
+    struct Multiplier {
+        SectionWriter writer;
+        Section section;
+    };
+
+    const Checkpoint& checkpoint_;
+    const Plan& plan_;
+    const QuantizeOptions& options_;
+    PackedWriter writer_;
+    std::unordered_map<std::string_view, const LinearTensor*> tensors_;
+    std::unordered_set<const TensorInfo*> used_;
+    std::vector<Job> jobs_;
+    std::map<std::vector<float>, Multiplier> multipliers_;  // by s
+    std::vector<std::pair<const TensorInfo*, SectionWriter>> others_;
+    QuantizeReport report_;
+    std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+Result<QuantizeReport> quantize_checkpoint(const Checkpoint& checkpoint, const LinearTensors& tensors, const Plan& plan,
+                                           const QuantizeOptions& options, const std::filesystem::path& path) {
+    try {
+        Result<QuantizeReport> report = Quantizer(checkpoint, tensors, plan, options, path).run();
+        return report;
+    } catch (const std::bad_alloc&) {
+        return Status(StatusCode::kOutOfMemory, display(path) + ": not enough memory to write it");
+    }
+}
+
+}  // namespace octile
