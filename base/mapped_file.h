@@ -32,6 +32,10 @@ class MappedFile {
     std::size_t size_ = 0;
 };
 
+// Brings the pages of a mapped file that hold `bytes` into the process's memory in one go, which is about twice as fast
+// as to touch them one by one, where the system can (Linux 5.14); else they come when they are touched.
+void populate_pages(std::span<const std::byte> bytes);
+
 // Tells the system that pages of a mapped file that lie wholly inside `bytes` are not needed for now: they leave the
 // process's memory and are read again if they are touched.
 void release_pages(std::span<const std::byte> bytes);

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -25,14 +23,6 @@ struct Arguments {
     int threads = 0;
 };
 
-// Memory of this process that is there, in bytes; 0 where the system does not say.
-std::size_t resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    std::size_t size = 0, resident = 0;
-    file >> size >> resident;
-    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 // What opening the file for this CPU took.
 struct Opening {
     Status status;
@@ -44,11 +34,11 @@ struct Opening {
 
 Opening open_timed(const std::string& path, IsaSet isas) {
     Opening opening;
-    const std::size_t before = resident_bytes();
+    const std::size_t before = resident_memory();
     const auto start = std::chrono::steady_clock::now();
     const Result<PackedModel> model = PackedModel::open(path, isas, &opening.notes);
     opening.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    const std::size_t after = resident_bytes();
+    const std::size_t after = resident_memory();
     opening.resident = after > before ? after - before : 0;
     opening.status = model.status();
     if (model.ok()) opening.figures = model->figures();
@@ -161,11 +151,15 @@ std::string table_text(const Inspection& inspection, bool colour) {
                         inspection.sections);
     const Opening& opening = inspection.opening;
     if (!opening.status.ok()) return text + "it cannot be opened\n";
+    const PackedFigures& figures = opening.figures;
+    const double used = static_cast<double>(figures.used_bytes);
+    const double growth =
+        static_cast<double>(opening.resident) / static_cast<double>(figures.used_bytes + figures.repacked_bytes) - 1;
     text += fmt::format(
-        "opened in {:.1f} ms, {:.1f} GB/s: {} used and verified; resident memory grew by {} ({:+.1f} %)\n",
-        opening.milliseconds, static_cast<double>(opening.figures.used_bytes) * 1e-6 / opening.milliseconds,
-        sizes_text(opening.figures.used_bytes), sizes_text(opening.resident),
-        100 * (static_cast<double>(opening.resident) / static_cast<double>(opening.figures.used_bytes) - 1));
+        "opened in {:.1f} ms, {:.1f} GB/s: {} used and verified{}; resident memory grew by {} ({:+.1f} %)\n",
+        opening.milliseconds, used * 1e-6 / opening.milliseconds, sizes_text(figures.used_bytes),
+        figures.repacked_bytes == 0 ? "" : fmt::format(", {} packed again", sizes_text(figures.repacked_bytes)),
+        sizes_text(opening.resident), 100 * growth);
     return text;
 }
 

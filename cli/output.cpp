@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <system_error>
@@ -55,6 +56,28 @@ int fail(int exit_code, std::string_view message) {
 
 int fail_by(const Status& status) {
     return fail(status.code() == StatusCode::kInvalidArgument ? kExitUsage : kExitError, status.message());
+}
+
+namespace {
+
+// A field of /proc/self/status in bytes, e.g. "VmHWM:     1234 kB".
+std::size_t status_bytes(std::string_view field) {
+    std::ifstream file("/proc/self/status");
+    for (std::string line; std::getline(file, line);) {
+        if (!line.starts_with(field)) continue;
+        return std::strtoull(line.c_str() + field.size(), nullptr, 10) * 1024;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::size_t peak_memory() {
+    return status_bytes("VmHWM:");
+}
+
+std::size_t resident_memory() {
+    return status_bytes("VmRSS:");
 }
 
 void note(std::string_view message) {

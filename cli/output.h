@@ -18,6 +18,11 @@ int fail(int exit_code, std::string_view message);
 // The same for a Status that is an error: kInvalidArgument is one of the command line.
 int fail_by(const Status& status);
 
+// Most memory that this process has held at a time, in bytes; 0 where the system does not say.
+std::size_t peak_memory();
+// What it holds now.
+std::size_t resident_memory();
+
 // Prints "octile: note: <message>" to stderr.
 void note(std::string_view message);
 

@@ -86,8 +86,8 @@ std::string table_text(const Done& done, const std::string& output, bool colour)
     add_size("other tensors", report.tensor_bytes, report.tensor_bytes);
     add_size("file", report.source_bytes, report.file_bytes);
     text += "\n" + sizes.text(colour);
-    text += fmt::format("\n{}: for {}; {:.2f} s, {:.0f} MB/s\n", output, to_string(done.levels), done.seconds,
-                        megabytes_per_second(done));
+    text += fmt::format("\n{}: for {}; {:.2f} s, {:.0f} MB/s, {} of memory at most\n", output, to_string(done.levels),
+                        done.seconds, megabytes_per_second(done), megabytes(peak_memory()));
     return text;
 }
 
@@ -117,7 +117,8 @@ nlohmann::ordered_json json_of(const Done& done, const std::string& output) {
             {"linear_bytes", report.linear_bytes},
             {"tensor_bytes", report.tensor_bytes},
             {"file_bytes", report.file_bytes},
-            {"seconds", done.seconds}};
+            {"seconds", done.seconds},
+            {"peak_memory_bytes", peak_memory()}};
 }
 
 Status check_output(const fs::path& model, const fs::path& output) {
@@ -156,7 +157,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
                       fmt::format("{}: expected weights (safetensors), found another description of a network",
                                   display(arguments.model)));
     const Checkpoint& checkpoint = *weights.value();
-    const Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, {});
+    Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, {});
     if (!tensors.ok()) return tensors.status();
 
     Done done;
@@ -178,6 +179,8 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
         model = std::move(layers.model);
         options.errors = std::move(layers.errors);
         how.graph = to_json(*graph.value());
+        if (Status status = add_linears(*graph.value(), checkpoint, tensors.value(), how.keep); !status.ok())
+            return Status(status.code(), fmt::format("{}: {}", display(arguments.model), status.message()));
     }
     std::vector<std::string> notes;
     Result<Plan> plan = make_plan(model.value(), options, &notes);

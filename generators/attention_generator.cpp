@@ -4,8 +4,8 @@
 //   weights[j, m] = j < seen[m] ? exp(-min(peak[m] - scores[j, m], 87)) : 0                peak: the largest score seen
 //   y[d, m]       = (sum over j of weights[j, m] * values[d, j]) * (1 / total[m])          j from the first to the last
 //
-// with seen[m] = visible + step * m, and total[m] the sum of weights[j, m] over j in sixteen lanes, as norms have it
-// (docs/quantization.md).
+// each step of the sums over d and over j one fused multiply-add (finish_ir.py makes them so), with seen[m] = visible +
+// step * m, and total[m] the sum of weights[j, m] over j in sixteen lanes, as norms have it (docs/quantization.md).
 //
 // q [D, M]                 f32; M is tile_m, D a multiple of 16
 // keys [32, D, J / 32]     f32, blocks of 32 keys; those from `count` on are numbers that nothing depends on
@@ -26,6 +26,7 @@ class Attention : public Generator<Attention> {
     GeneratorParam<int> lanes{"lanes", 4};
     GeneratorParam<int> tile_m{"tile_m", 1};
     GeneratorParam<int> key_vectors{"key_vectors", 2};
+    GeneratorParam<int> head_vectors{"head_vectors", 1};  // of a head's features whose sums are computed at once
 
     Input<Buffer<float, 2>> q_{"q"};
     Input<Buffer<float, 3>> keys_{"keys"};
@@ -60,7 +61,7 @@ class Attention : public Generator<Attention> {
         // A NaN stays one, whatever its bits.
         const Expr distance = strict_float(peak(m) - scores_(j, b, m));
         const Expr bounded = select(distance > 87.0f, 87.0f, distance);
-        const Expr weight = select(bounded <= 87.0f, strict_float(exp_minus(bounded)), bounded);
+        const Expr weight = select(is_nan(distance), distance, strict_float(exp_minus(bounded)));
         weights_(j, b, m) = select(seen(j, b, m), weight, 0.0f);
 
         sum(lane, m) = 0.0f;
@@ -99,12 +100,17 @@ class Attention : public Generator<Attention> {
         sum.compute_at(inverse, m).bound_extent(lane, kSumLanes).vectorize(lane);
         sum.update().reorder(lane, halves.x, halves.y).vectorize(lane).unroll(halves.x);
 
-        y.split(d, dout, din, kHeadUnit, TailStrategy::RoundUp)
-            .reorder(din, m, dout)
-            .vectorize(din, vector)
-            .unroll(din)
-            .bound(m, 0, rows)
-            .unroll(m);
+        y.bound(m, 0, rows);
+        const int wide = vector * head_vectors;
+        const auto split_heads = [&](Stage stage, int features) {
+            stage.split(d, dout, din, features, TailStrategy::RoundUp)
+                .reorder(din, m, dout)
+                .vectorize(din, vector)
+                .unroll(din)
+                .unroll(m);
+        };
+        if (wide > kHeadUnit) split_heads(y.specialize(q_.dim(0).extent() % wide == 0), wide);
+        split_heads(y, std::max(vector, kHeadUnit));
         mixed.compute_at(y, dout).vectorize(d, vector).unroll(d).unroll(m);
         mixed.update().reorder(d, m, present.x, present.y).vectorize(d, vector).unroll(d).unroll(m);
 

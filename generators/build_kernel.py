@@ -160,6 +160,10 @@ COMMON_FEATURES = ["no_runtime", "no_asserts", "no_bounds_query"]
 FUNCTION_ATTRIBUTES = {"quantize": "optsize"}
 
 
+# Funcs whose sums of products are fused multiply-adds: docs/quantization.md says which.
+FUSED_SUMS = {"attention": ["product", "mixed"]}
+
+
 def build_kernel(arguments) -> None:
     level = json.loads((SOURCE_DIR / "isa_levels.json").read_text())[arguments.isa]
     generator_arguments = [*arguments.params, "target=" + "-".join([level["halide"], *COMMON_FEATURES, *arguments.halide_feature])]
@@ -169,7 +173,7 @@ def build_kernel(arguments) -> None:
         finished = work / "finished.ll"
         try:
             report = finish_ir.finish((work / f"{arguments.name}.ll").read_text(), level, arguments.mmla, arguments.unroll,
-                                      FUNCTION_ATTRIBUTES.get(arguments.family, ""))
+                                      FUNCTION_ATTRIBUTES.get(arguments.family, ""), FUSED_SUMS.get(arguments.family))
         except finish_ir.FinishError as error:
             fail(f"{arguments.name}: {error}")
         finished.write_text(report.text)

@@ -1,6 +1,6 @@
 """Turns the LLVM IR that Halide emitted into the IR of an ISA level. Text in, text out; no files, no processes.
 
-Six rewrites:
+Seven rewrites:
 - carriers: SelectMmla (select_mmla.h) hands smmla tiles to Halide's back end as udot, which has the same type signature and which no
   kernel of ours uses for itself. Here they get their name. Both sides are counted, because a carrier left over computes nonsense.
 - rows of scalable tiles: SelectMmla loads them as if the panel repeated them for every 128 bits of the vector; here those loads become the
@@ -10,6 +10,8 @@ Six rewrites:
 - prefetches: from the hint for lines used once to that for the second-level cache.
 - unrolling: Halide emits the reduction loop as one step; unrolled by LLVM it shares its pointer arithmetic between steps, while unrolled by
   Halide's schedule it would keep the register tiles of all steps alive at once.
+- fused sums: Halide has no operation for a multiply-add with one rounding, and a product and a sum that may become one need not. In the Funcs
+  that are named, every product becomes part of the sum that reads it, and none may be left over.
 - symbols: references to Halide's runtime get a prefix, so that another Halide library can live in the same program.
 """
 
@@ -54,6 +56,41 @@ def unroll_reduction(text: str, count: int) -> str:
     return "\n".join(lines + metadata) + "\n"
 
 
+def fuse_sums(text: str, funcs: list[str]) -> str:
+    """Makes one operation, llvm.fma, of every product and the sum behind it, in the reduction loops of the Funcs of these names."""
+    lines = text.split("\n")
+    types, found = set(), dict.fromkeys(funcs, 0)
+    func, products = None, {}  # of the block: name -> (line, type, factors)
+    for number, line in enumerate(lines):
+        if block := re.match(r'("[^"]+"|[\w.$]+):', line):
+            func = next((name for name in funcs if re.search(rf"_for_{name}\.s1\b", block.group(1))), None)
+            products = {}
+        if func is None:
+            continue
+        if product := re.match(r"  (%[\w.$]+) = fmul (<\d+ x float>) ([^,]+), (\S+)$", line):
+            products[product.group(1)] = (number, *product.groups()[1:])
+        elif sum_ := re.match(r"  (%[\w.$]+) = fadd (<\d+ x float>) ([^,]+), (\S+)$", line):
+            name, kind, a, b = sum_.groups()
+            factor, addend = (b, a) if b in products else (a, b)
+            if factor not in products:
+                raise FinishError(f"{name} is a sum without a product, in {func}")
+            at, _, x, y = products.pop(factor)
+            if len(re.findall(rf"{re.escape(factor)}(?![\w.$])", text)) != 2:
+                raise FinishError(f"{factor}, a product in {func}, is read by more than its sum")
+            lines[at] = ""
+            lines[number] = f"  {name} = call {kind} @llvm.fma.v{kind[1:].split()[0]}f32({kind} {x}, {kind} {y}, {kind} {addend})"
+            types.add(kind)
+            found[func] += 1
+        elif re.search(r"= f(add|sub|mul) ", line):
+            raise FinishError(f"an operation that is neither product nor sum of vectors, in {func}: {line.strip()}")
+        elif re.match(r"  (br|ret) ", line) and products:
+            raise FinishError(f"{', '.join(products)}: products without a sum, in {func}")
+    if missing := [name for name, count in found.items() if count == 0]:
+        raise FinishError(f"no sum of products in the loop of {', '.join(missing)}")
+    declarations = [f"declare {kind} @llvm.fma.v{kind[1:].split()[0]}f32({kind}, {kind}, {kind})" for kind in sorted(types)]
+    return "\n".join(lines + declarations) + "\n"
+
+
 SCALABLE_SMMLA = "llvm.aarch64.sve.smmla.nxv4i32"
 BYTES, EVERY_LANE = "<vscale x 16 x i8>", "<vscale x 16 x i1> splat (i1 true)"
 
@@ -73,7 +110,7 @@ def replicate_rows(text: str) -> str:
     return text + f"\ndeclare {BYTES} @llvm.aarch64.sve.ld1rq.nxv16i8(<vscale x 16 x i1>, ptr)\n"
 
 
-def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1, attributes: str = "") -> Finished:
+def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1, attributes: str = "", fused: list[str] | None = None) -> Finished:
     """Raises FinishError if the carriers found are not what the kernel is said to have."""
     calls = 0
     for carrier, instruction in CARRIERS.items():
@@ -100,6 +137,8 @@ def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1, attribute
         text = re.sub(r"^(attributes #\d+ = \{)", rf"\1 {attributes}", text, flags=re.MULTILINE)
     text = re.sub(r'target triple = "[^"]*"', f'target triple = "{level["triple"]}"', text)
     text = re.sub(r"([@$])halide_", rf"\1{SYMBOL_PREFIX}halide_", text)
+    if fused:
+        text = fuse_sums(text, fused)
     if unroll > 1:
         text = unroll_reduction(text, unroll)
     return Finished(text, calls)

@@ -34,6 +34,7 @@ of an earlier one as a whole. Fields:
   attention      lanes        elements of a vector of f32
                  rows         numbers of queries that there is a kernel for, 1 among them
                  key_vectors  vectors of keys whose scores are computed at once; they divide a block of 32 keys
+                 head_vectors vectors of a head's features that are mixed at once, where they divide it; 16 features otherwise (1)
 """
 
 import argparse
@@ -259,7 +260,7 @@ def write_if_changed(path: pathlib.Path, text: str) -> None:
 def add_attention(out: Writer, entry: dict) -> None:
     for rows in entry["rows"]:
         out.add(f"attention_{rows}", "attention", {"family": "KernelFamily::kAttention", "tile_m": rows},
-                {"lanes": entry["lanes"], "tile_m": rows, "key_vectors": entry["key_vectors"]})
+                {"lanes": entry["lanes"], "tile_m": rows, "key_vectors": entry["key_vectors"], "head_vectors": entry.get("head_vectors", 1)})
 
 
 def add_network(out: Writer, lanes: int) -> None:

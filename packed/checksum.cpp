@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mapped_file.h"
 #include "runtime/parallel.h"
 
 namespace octile {
@@ -86,8 +87,10 @@ std::vector<std::uint64_t> section_checksums(std::span<const std::span<const std
     const int threads = piece_count(static_cast<std::int64_t>(blocks.size()), static_cast<double>(bytes) / 4);
     std::atomic<std::size_t> next = 0;
     const int code = parallel_pieces(threads, threads, [&](int, std::int64_t, std::int64_t) {
-        for (std::size_t i = next++; i < blocks.size(); i = next++)
+        for (std::size_t i = next++; i < blocks.size(); i = next++) {
+            populate_pages(blocks[i]);
             of_block[i] = xxh3(blocks[i]);
+        }
         return 0;
     });
     // A caller's pool that fails runs nothing at all: what is left is done here.

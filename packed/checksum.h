@@ -32,7 +32,7 @@ class SectionChecksum {
     std::vector<std::uint64_t> blocks_;
 };
 
-// Of each of `sections`, on all threads.
+// Of each of `sections`, which lie in a mapped file, on all threads.
 std::vector<std::uint64_t> section_checksums(std::span<const std::span<const std::byte>> sections);
 
 }  // namespace octile

@@ -1,11 +1,15 @@
 #include "quantize/graph_of.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
 
 #include "inputs/graph_config.h"
+#include "inputs/messages.h"
 
 namespace octile {
 
@@ -35,6 +39,47 @@ GraphLayers layers_of(const Graph& graph, const Model& listed, const std::vector
         if (!errors.empty()) result.errors[at] = errors[row->second];
     }
     return result;
+}
+
+namespace {
+
+// The checkpoint's tensor of that name, which has to have this shape and numbers in it.
+Result<const TensorInfo*> tensor_of(const Checkpoint& checkpoint, const Node& node, const std::string& name,
+                                    const std::vector<std::int64_t>& shape) {
+    const TensorInfo* tensor = checkpoint.find(name);
+    if (tensor && tensor->shape == shape && tensor->type && *tensor->type != DataType::kI8) return tensor;
+    return parse_error(fmt::format("node {}: expected a tensor {} of F32, F16 or BF16 [{}], found {}",
+                                   internal::quote(node.name), internal::quote(name), fmt::join(shape, ", "),
+                                   tensor ? fmt::format("{} {}", tensor->dtype, shape_text(*tensor)) : "none"));
+}
+
+}  // namespace
+
+Status add_linears(const Graph& graph, const Checkpoint& checkpoint, LinearTensors& tensors,
+                   std::set<std::string, std::less<>>& keep) {
+    std::set<std::string, std::less<>> known;
+    for (const LinearTensor& tensor : tensors.layers)
+        known.insert(tensor.layer.name);
+    const Model layers = layers_of(graph, 1);
+    for (const Node& node : graph.nodes) {
+        for (const EmbeddingTable& table : node.tables)
+            keep.insert(table.tensor);
+        if (node.op != NodeOp::kLinear || known.contains(node.name)) continue;
+        LinearTensor added;
+        added.layer = *std::find_if(layers.layers.begin(), layers.layers.end(),
+                                    [&](const Layer& layer) { return layer.name == node.name; });
+        const Result<const TensorInfo*> weight =
+            tensor_of(checkpoint, node, node.weight, {node.features, added.layer.k});
+        if (!weight.ok()) return weight.status();
+        added.weight = weight.value();
+        if (!node.bias.empty()) {
+            const Result<const TensorInfo*> bias = tensor_of(checkpoint, node, node.bias, {node.features});
+            if (!bias.ok()) return bias.status();
+            added.bias = bias.value();
+        }
+        tensors.layers.push_back(std::move(added));
+    }
+    return {};
 }
 
 }  // namespace octile

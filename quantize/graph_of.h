@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
-#include "inputs/checkpoint.h"
+#include "inputs/linear_tensors.h"
 #include "octile/graph.h"
 #include "octile/plan.h"
 #include "octile/status.h"
@@ -24,5 +27,10 @@ struct GraphLayers {
 };
 GraphLayers layers_of(const Graph& graph, const Model& listed, const std::vector<std::optional<LayerError>>& errors,
                       std::int64_t tokens);
+
+// Adds the graph's linears that the checkpoint's own list does not have as such, most of all a head that is tied to the
+// table of tokens; and to `keep` the tables that they are made of. kParseError naming node and tensor.
+Status add_linears(const Graph& graph, const Checkpoint& checkpoint, LinearTensors& tensors,
+                   std::set<std::string, std::less<>>& keep);
 
 }  // namespace octile

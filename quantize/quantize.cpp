@@ -46,8 +46,12 @@ class Quantizer {
     }
 
     Result<QuantizeReport> run() {
+        for (const PlannedLayer& layer : plan_.layers) {
+            if (layer.layer.op == Op::kLinear && !tensors_.contains(layer.layer.name))
+                return of_layer(layer.layer, parse_error("expected its weights in the checkpoint, found none"));
+        }
         find_jobs();
-        find_other_tensors();
+        if (Status status = find_other_tensors(); !status.ok()) return status;
         reserve();
         if (Status status = writer_.start(); !status.ok()) return status;
         PackedDirectory directory;
@@ -106,6 +110,11 @@ class Quantizer {
         entry.k = layer.layer.k;
         entry.n = layer.layer.n;
         entry.gated = gate != nullptr;
+        if (layer.panel == InputPanel::kChain) {
+            // A chain is made of layers with a static scale, which the planner has checked.
+            entry.input_scaling = InputScaling::kStatic;
+            entry.input_scale = static_cast<float>(planned(layer.panel_from)->layer.output_scale.value());
+        }
         if (gate) job.matrices.push_back(tensors_.at(gate->layer.name));
         job.matrices.push_back(tensors_.at(entry.name));
         const auto smoothing = options_.smoothing.find(entry.name);
@@ -146,14 +155,20 @@ class Quantizer {
             panels.padded_n = round_up(padded, unit);
     }
 
-    void find_other_tensors() {
+    Status find_other_tensors() {
         for (const TensorInfo* tensor : checkpoint_.tensors()) {
             report_.source_bytes += tensor->data.size();
-            if (used_.contains(tensor)) continue;
+            if (used_.contains(tensor) && !options_.keep.contains(tensor->name)) continue;
+            if (!element_bytes_of(tensor->dtype)) {
+                return {StatusCode::kUnsupported,
+                        fmt::format("tensor {}: dtype: expected one of whole bytes to keep, found {}",
+                                    internal::quote(tensor->name), tensor->dtype)};
+            }
             others_.emplace_back(tensor, SectionWriter());
             report_.tensors++;
             report_.tensor_bytes += tensor->data.size();
         }
+        return {};
     }
 
     // Panels of one layout lie side by side: a CPU touches its own and no page of another's.
@@ -281,11 +296,6 @@ class Quantizer {
     }
 
     Result<TensorEntry> write(const TensorInfo& tensor, SectionWriter& section) {
-        if (!element_bytes_of(tensor.dtype)) {
-            return Status(StatusCode::kUnsupported,
-                          fmt::format("{}: tensor {}: dtype: expected one of whole bytes, found {}",
-                                      display(checkpoint_.path()), internal::quote(tensor.name), tensor.dtype));
-        }
         for (std::size_t at = 0; at < tensor.data.size(); at += kBlockBytes) {
             const auto block = tensor.data.subspan(at, std::min(kBlockBytes, tensor.data.size() - at));
             if (Status status = writer_.write(section, block); !status.ok()) return status;

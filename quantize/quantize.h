@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,9 @@ struct QuantizeOptions {
     IsaSet isas;    // levels of this machine's CPU, which quantize
     IsaSet levels;  // the highest levels of the CPUs that the file is for (runtime/weight_layout.h: layouts_of)
     std::string producer;
-    std::string graph;          // JSON text; empty: none
+    std::string graph;  // JSON text; empty: none
+    // Tensors that are kept as they are although a linear is made of them: tables that are tied to a head.
+    std::set<std::string, std::less<>> keep;
     SmoothingScales smoothing;  // of layers that are INT8 and came as floats, and whose LayerError has an alpha
     // Called before each tensor with the share of the work done, 0 to 1, and its name.
     std::function<void(double, std::string_view)> progress;

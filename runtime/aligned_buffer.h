@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
@@ -17,19 +18,27 @@ class AlignedBuffer {
     [[nodiscard]] bool reserve(std::size_t bytes) {
         if (bytes <= bytes_) return true;
         const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-        if (rounded < bytes) return false;
-        auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+        if (rounded + kAlignment < bytes) return false;
+        // Not aligned_alloc: glibc before 2.38 does not give a freed block to the next aligned request of its size, so
+        // that a program that packs layer after layer would grow by each.
+        auto* memory = static_cast<std::byte*>(std::malloc(rounded + kAlignment));
         if (!memory) return false;
         memory_.reset(memory);
         bytes_ = rounded;
         return true;
     }
 
-    std::byte* data() { return memory_.get(); }
-    const std::byte* data() const { return memory_.get(); }
+    std::byte* data() { return aligned(); }
+    const std::byte* data() const { return aligned(); }
     std::size_t bytes() const { return bytes_; }
 
   private:
+    // Null stays null.
+    std::byte* aligned() const {
+        const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
+        return reinterpret_cast<std::byte*>((address + kAlignment - 1) / kAlignment * kAlignment);
+    }
+
     struct Free {
         void operator()(std::byte* memory) const { std::free(memory); }
     };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/matrix.h"
@@ -40,6 +41,7 @@ class Attention : public Step {
         }
         if (node_.rotary) table_ = &tables.get(*node_.rotary, head_, context_.max_keys());
         if (!node_.causal) return {};
+        if (slot_floats() > INT64_MAX / 4 / context_.options.max_sequences) return out_of_memory(SIZE_MAX);
         const auto bytes = static_cast<std::size_t>(context_.options.max_sequences * slot_floats()) * sizeof(float);
         return cache_.reserve(bytes) ? Status() : out_of_memory(bytes);
     }

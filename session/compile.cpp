@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/printable.h"
+#include "runtime/matrix.h"
 #include "session/fused_linears.h"
 #include "session/graph_shapes.h"
 
@@ -88,6 +89,10 @@ class Compiler {
                                                                 quote(fused.node->name), expected, found));
     }
 
+    std::int64_t most_rows(bool pooled) const {
+        return pooled ? context_.options.max_sequences : context_.options.max_rows;
+    }
+
     void add_value(const std::string& name, SessionValue::Home home, std::size_t place) {
         const GraphValue& shape = shapes_.at(name);
         place_of_[name] = static_cast<int>(result_.values.size());
@@ -103,6 +108,12 @@ class Compiler {
     // What a step reads, and what becomes of its value. A norm that only linears of one kind read packs their rows.
     Status declare(std::size_t index) {
         Ordered& step = order_[index];
+        const GraphValue& shape = shapes_.at(step.last->name);
+        if (shape.features > kMaxElements / most_rows(shape.pooled)) {
+            return at_node(*step.node, Status(StatusCode::kInvalidArgument,
+                                              fmt::format("{} rows of {} features; expected at most {} elements in all",
+                                                          most_rows(shape.pooled), shape.features, kMaxElements)));
+        }
         for (const std::string& input : step.node->inputs) {
             if (step.linear) continue;
             if (shapes_.at(input).features > 0) read(input, index);
@@ -237,8 +248,7 @@ class Compiler {
         for (std::size_t i = 0; i < result_.values.size(); i++) {
             SessionValue& value = result_.values[i];
             if (value.home != SessionValue::Home::kArena || !yielded[i]) continue;
-            const std::int64_t rows = value.pooled ? context_.options.max_sequences : context_.options.max_rows;
-            value.life.bytes = static_cast<std::size_t>(rows * value.features) * sizeof(float);
+            value.life.bytes = static_cast<std::size_t>(most_rows(value.pooled) * value.features) * sizeof(float);
             lives.push_back(value.life);
             owners.push_back(i);
         }

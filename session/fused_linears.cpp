@@ -79,11 +79,15 @@ class Fuser {
             const Node* sum = readers_.only_reader(linear.last->name);
             if (!sum || sum->op != NodeOp::kAdd) return fail(node, "expected a node behind it that adds the residual");
             const std::string& other = sum->inputs[sum->inputs[0] == linear.last->name ? 1 : 0];
-            if (readers_.place_of(other) > readers_.place_of(node.name))
+            // A sum may be there before its own place, from the linear that it was fused into.
+            const auto early = ready_.find(other);
+            const std::ptrdiff_t ready = early == ready_.end() ? readers_.place_of(other) : early->second;
+            if (ready > readers_.place_of(node.name))
                 return fail(node, fmt::format("expected the residual {} above it", quote(other)));
             linear.residual = other;
             linear.last = sum;
         }
+        ready_[linear.last->name] = readers_.place_of(node.name);
         result_.linears.emplace(node.name, std::move(linear));
         return {};
     }
@@ -116,6 +120,7 @@ class Fuser {
     const Graph& graph_;
     const GraphReaders& readers_;
     std::map<std::string_view, const PlannedLayer*> planned_;
+    std::map<std::string_view, std::ptrdiff_t> ready_;  // values that linears yield: the linear's place
     FusedLinears result_;
 };
 

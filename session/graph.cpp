@@ -154,6 +154,8 @@ class NodeCheck {
             if (table.tensor.empty()) return at("tensor") + ": expected a tensor, found none";
             if (table.rows < 1 || table.rows > kMaxExtent)
                 return expected(at("rows"), fmt::format("1 to {}", kMaxExtent), table.rows);
+            if (table.rows > kMaxExtent / node_.features)
+                return expected(at("rows"), fmt::format("at most {} elements in all", kMaxExtent), table.rows);
             if (table.offset < 0 || table.offset >= table.rows)
                 return expected(at("offset"), fmt::format("0 to {}", table.rows - 1), table.offset);
             if (table.index.empty()) continue;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <new>
 #include <vector>
 
 #include "base/printable.h"
@@ -88,7 +89,11 @@ Result<Parameters> pack_parameters(const Graph& graph, const Plan& plan, const T
     const GraphReaders readers(graph);
     const Result<FusedLinears> fused = fuse_linears(graph, readers, plan);
     if (!fused.ok()) return fused.status();
-    return Packer(graph, lookup, isas).run(fused.value(), values.value());
+    try {
+        return Packer(graph, lookup, isas).run(fused.value(), values.value());
+    } catch (const std::bad_alloc&) {
+        return Status(StatusCode::kOutOfMemory, "no memory for the parameters of " + quote(graph.name));
+    }
 }
 
 }  // namespace octile

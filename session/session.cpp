@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 
+#include "base/check.h"
 #include "base/printable.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/matrix.h"
@@ -208,9 +210,13 @@ Status Session::State::run_steps() {
 Result<Session> Session::create(Graph graph, const Plan& plan, std::shared_ptr<const Parameters> parameters,
                                 const SessionOptions& options) {
     if (!parameters) return invalid("parameters: expected some, found none");
-    auto state = std::make_unique<State>(std::move(graph), std::move(parameters), options);
-    if (Status status = state->prepare(plan); !status.ok()) return status;
-    return Session(std::move(state));
+    try {
+        auto state = std::make_unique<State>(std::move(graph), std::move(parameters), options);
+        if (Status status = state->prepare(plan); !status.ok()) return status;
+        return Session(std::move(state));
+    } catch (const std::bad_alloc&) {
+        return Status(StatusCode::kOutOfMemory, "no memory for a session of this size");
+    }
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -232,11 +238,15 @@ void Session::reset() {
 }
 
 void Session::reset(std::int64_t sequence) {
-    state_->said.at(static_cast<std::size_t>(sequence)) = 0;
+    OCTILE_CHECK_LE(0, sequence);
+    OCTILE_CHECK_LT(sequence, std::ssize(state_->said));
+    state_->said[static_cast<std::size_t>(sequence)] = 0;
 }
 
 std::int64_t Session::context(std::int64_t sequence) const {
-    return state_->said.at(static_cast<std::size_t>(sequence));
+    OCTILE_CHECK_LE(0, sequence);
+    OCTILE_CHECK_LT(sequence, std::ssize(state_->said));
+    return state_->said[static_cast<std::size_t>(sequence)];
 }
 
 const Graph& Session::graph() const {

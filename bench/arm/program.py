@@ -14,6 +14,8 @@ KERNEL_PHASES = {
     "quantize": "quantize+pack", "pack": "quantize+pack", "norm": "quantize+pack", "layernorm": "quantize+pack", "rmsnorm": "quantize+pack",
     "gemm": "GEMM", "gemv": "GEMM",
     "epilogue": "epilogue", "dequantize": "epilogue", "activation": "epilogue", "add": "epilogue",
+    # Never in a linear.
+    "attention": "network", "split": "network", "rotary": "network", "embedding": "network", "mean": "network", "normalize": "network",
 }
 
 

@@ -84,10 +84,10 @@ class Session {
     Status run(std::span<const std::int32_t> lengths, std::span<const SessionInput> inputs,
                std::span<const SessionOutput> outputs);
 
-    // Forgets the tokens of all sequences, or of one.
+    // Forgets the tokens of all sequences, or of one: 0 to max_sequences - 1.
     void reset();
     void reset(std::int64_t sequence);
-    // Tokens that a sequence has said.
+    // Tokens that a sequence has said since.
     std::int64_t context(std::int64_t sequence) const;
 
     const Graph& graph() const;

@@ -42,7 +42,7 @@ LEVELS = {
 
 
 # Those whose bits docs/quantization.md fixes.
-STRICT_FAMILIES = {"gemm_s8", "quantize", "epilogue", "norm"}
+STRICT_FAMILIES = {"gemm_s8", "quantize", "epilogue", "norm", "heads", "embedding", "pool", "normalize"}
 
 
 @dataclasses.dataclass(frozen=True)

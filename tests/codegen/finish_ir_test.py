@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import sys
 import unittest
 
@@ -127,6 +128,34 @@ class Prefetches(unittest.TestCase):
     def test_prefetches_of_stores_and_of_other_localities_stay(self):
         for call in ("  call void @llvm.prefetch.p0(ptr %p, i32 1, i32 0, i32 1)\n", "  call void @llvm.prefetch.p0(ptr %p, i32 0, i32 3, i32 1)\n"):
             self.assertEqual(finish_ir.finish(call, LEVEL, expect_mmla=False).text, call)
+
+
+class FusedSums(unittest.TestCase):
+    KIND = "<4 x float>"
+    LOOP = ('"3_for_acc.s1.r$x":\n  %p = fmul <4 x float> %x, %w\n  %s = fadd <4 x float> %old, %p\n'
+            '  br i1 %c, label %"3_for_acc.s1.r$x", label %end\nend:\n  %q = fmul <4 x float> %s, %y\n  ret void\n')
+
+    def finish(self, body: str) -> str:
+        return finish_ir.finish(f"define void @kernel() #0 {{\n{body}}}\n{ATTRIBUTES}", LEVEL, expect_mmla=False, fused=["acc"]).text
+
+    def test_a_product_becomes_part_of_its_sum(self):
+        for sum_ in ("%old, %p", "%p, %old"):
+            text = self.finish(self.LOOP.replace("%old, %p", sum_))
+            self.assertIn("  %s = call <4 x float> @llvm.fma.v4f32(<4 x float> %x, <4 x float> %w, <4 x float> %old)\n", text)
+            self.assertEqual(text.count("declare <4 x float> @llvm.fma.v4f32("), 1)
+            self.assertNotIn("%p = ", text)
+
+    def test_other_blocks_stay_as_they_are(self):
+        self.assertIn("  %q = fmul <4 x float> %s, %y\n", self.finish(self.LOOP))
+
+    def test_nothing_may_be_left_over(self):
+        for before, after, reason in (("%old, %p", "%old, %z", "%s is a sum without a product"),
+                                      ("fadd <4 x float> %old, %p", "call <4 x float> @f(<4 x float> %p)", "%p: products without a sum"),
+                                      ("%s, %y", "%p, %y", "%p, a product in acc, is read by more than its sum"),
+                                      ("fmul <4 x float> %x", "fmul contract <4 x float> %x", "neither product nor sum"),
+                                      ("_for_acc", "_for_other", "no sum of products in the loop of acc")):
+            with self.assertRaisesRegex(finish_ir.FinishError, re.escape(reason)):
+                self.finish(self.LOOP.replace(before, after))
 
 
 class Unrolling(unittest.TestCase):

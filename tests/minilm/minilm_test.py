@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).parent
 # Of the first lines of sentences.txt, every linear INT8: what must not depend on the level of the kernels. Change it only with a change
 # of docs/quantization.md.
 GOLDEN_LINES = 4
-GOLDEN = "bd78947689f08761253a597e1dd80cc4a81fb34b142fe254412d1f766e87adfd"
+GOLDEN = "71d8af1b06d10c89294179464d8bb62cf7ff1c45a1ce42b81d990432d741dfe2"
 INT8, FP16 = ["--force", ".*=int8"], ["--force", ".*=fp16"]
 
 options: argparse.Namespace
@@ -119,7 +119,7 @@ class MiniLmTest(unittest.TestCase):
         self.network.observe = lambda name, x: None
         np.savez(self.work / "rows.npz", **{name: np.concatenate(x) for name, x in rows.items()})
         model = self.quantized("accuracy", "--policy", "accuracy", "--calibration", self.work / "rows.npz", "--calibration-rows", 512,
-                               "--smooth-quant", "auto", "--min-sqnr", 28)
+                               "--smooth-quant", "auto", "--min-sqnr", 27)
         layers = json.loads(run(options.octile, "plan", model, "--format", "json"))["layers"]
         ffn = [layer for layer in layers if layer["op"] == "linear" and 1536 in (layer["k"], layer["n"])]
         self.assertEqual(len(ffn), 12)

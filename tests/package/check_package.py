@@ -5,11 +5,13 @@ Every test works in a folder of its own below --work, which it empties first; th
 """
 
 import argparse
+import json
 import os
 import pathlib
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -103,6 +105,29 @@ class Package:
         shutil.copytree(self.source / EXAMPLE, work / "source")
         self.build_with_cmake(work / "source", work / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_CXX_FLAGS={' '.join(STRICT[1:])}")
         self.run_example(work / "build/linear")
+
+    def test_examples(self) -> None:
+        """The programs that teach, short and strict: the example of README is find_package's."""
+        work = empty(self.work / "examples")
+        for name in ("plan", "packed"):
+            source = self.source / "examples" / name
+            for file in source.glob("*.cpp"):
+                lines = len(file.read_text().splitlines())
+                if lines >= 60:
+                    fail(f"{file.name}: {lines} lines; expected fewer than 60")
+            shutil.copytree(source, work / name / "source")
+            self.build_with_cmake(work / name / "source", work / name / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_CXX_FLAGS={' '.join(STRICT[1:])}")
+        output = run([*self.emulator, work / "plan/build/plan"])
+        for line in ("FusedLinearAct(768→3072, act=gelu)", "FORCED", "linears: "):
+            if line not in output:
+                fail(f"expected the example to print \"{line}\", found\n{output}")
+        model = work / "net.safetensors"
+        header = json.dumps({"fc.weight": {"dtype": "F32", "shape": [4, 8], "data_offsets": [0, 128]}}).encode()
+        model.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<32f", *([0.5] * 32)))
+        run([*self.emulator, self.prefix / "bin/octile", "quantize", model, "-o", work / "net.octile", "--force", ".=int8"])
+        output = run([*self.emulator, work / "packed/build/packed", work / "net.octile"])
+        if "fc: y[0, 0] = 4, by gemm_s8_" not in output:
+            fail(f"expected y[0, 0] = 4, found\n{output}")
 
     def test_pkg_config(self) -> None:
         work = empty(self.work / "pkg_config")

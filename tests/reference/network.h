@@ -22,7 +22,7 @@ inline std::vector<float> attend(std::span<const float> query, const float* keys
     for (std::size_t j = 0; j < count; ++j) {
         float score = 0;
         for (std::size_t d = 0; d < query.size(); ++d)
-            score += query[d] * keys[j * stride + d];
+            score = std::fma(query[d], keys[j * stride + d], score);
         weights[j] = score * scale;
         if (weights[j] > peak) peak = weights[j];
     }
@@ -35,13 +35,17 @@ inline std::vector<float> attend(std::span<const float> query, const float* keys
     for (std::size_t d = 0; d < query.size(); ++d) {
         float sum = 0;
         for (std::size_t j = 0; j < count; ++j)
-            sum += weights[j] * values[j * stride + d];
+            sum = std::fma(weights[j], values[j * stride + d], sum);
         y[d] = sum * inverse;
     }
     return y;
 }
 
-// One head, in place. `angle(pair)` gives the pair's cos and sin.
+struct Angle {
+    float cosine, sine;
+};
+
+// One head, in place. `angle(pair)` gives the pair's Angle.
 template <typename Angle>
 void rotate_half(std::span<float> head, Angle angle) {
     const std::size_t half = head.size() / 2;

@@ -20,12 +20,15 @@ class ReferenceRun {
 
     using Indices = std::map<std::string, std::vector<std::int32_t>>;
 
+    // Of an f32 input, for all calls.
+    void set_values(const std::string& input, std::vector<float> values) { given_[input] = std::move(values); }
+
     // The values of all nodes.
     std::map<std::string, std::vector<float>> run(const std::vector<std::int32_t>& lengths, const Indices& indices) {
         lengths_ = lengths;
         indices_ = indices;
         past_.resize(std::max(past_.size(), lengths.size()));
-        values_.clear();
+        values_ = given_;
         for (const Node& node : graph_.nodes)
             values_[node.name] = value_of(node);
         const bool causal =
@@ -151,7 +154,7 @@ class ReferenceRun {
                     const std::size_t position = past + i / count;
                     reference::rotate_half(std::span(part).subspan(i * head, head), [&](std::size_t pair) {
                         const std::size_t at = position * head / 2 + pair;
-                        return std::pair(table.cos[at], table.sin[at]);
+                        return reference::Angle{table.cos[at], table.sin[at]};
                     });
                 }
                 return part;
@@ -199,7 +202,7 @@ class ReferenceRun {
     std::vector<std::int32_t> lengths_;
     Indices indices_;
     std::vector<std::size_t> past_;
-    std::map<std::string, Values> values_;
+    std::map<std::string, Values> given_, values_;
     std::vector<std::map<std::string, std::pair<Values, Values>>> memory_;  // of each sequence and node
 };
 

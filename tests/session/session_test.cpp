@@ -170,5 +170,40 @@ TEST_CASE("a value that no observer asks for is the same") {
     }
 }
 
+// What a network gives, once for all: changes only together with docs/quantization.md, and then CHANGELOG.md says so.
+constexpr std::uint64_t kEncoderGolden = 0x0e17e41ef6c0d279, kDecoderGolden = 0xb3d8ea8c29c80bd8;
+
+std::uint64_t hash_of(Session session, const std::string& output, std::int64_t columns) {
+    reference::Hash hash;
+    Random random("golden network");
+    for (const std::vector<std::int32_t>& lengths :
+         std::vector<std::vector<std::int32_t>>{{30, 7, 33}, {1, 2, 1}, {1}}) {
+        const std::vector<std::int32_t> ids = random_ids(random, sum_of(lengths), 50);
+        std::vector<float> values(lengths.size() * static_cast<std::size_t>(columns));
+        REQUIRE(session
+                    .run(lengths, std::vector<SessionInput>{{"token_ids", ids}},
+                         std::vector<SessionOutput>{{output, values}})
+                    .ok());
+        for (const float value : values)
+            hash.add(value);
+    }
+    return hash.value();
+}
+
+TEST_CASE("networks: the golden bits, on every level") {
+    const Graph encoder = encoder_graph({}), decoder = decoder_graph({});
+    const RandomTensors encoder_tensors(encoder), decoder_tensors(decoder);
+    const SessionOptions options{.max_rows = 70, .max_sequences = 3, .max_context = 40};
+    for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
+        const std::uint64_t one =
+            hash_of(make_session(encoder, encoder_tensors, 0, level.isas, options), "embedding", 48);
+        const std::uint64_t two =
+            hash_of(make_session(decoder, decoder_tensors, 0, level.isas, options), "lm_head", 60);
+        INFO(name_of(level.isa) << std::hex << ": 0x" << one << ", 0x" << two);
+        CHECK(one == kEncoderGolden);
+        CHECK(two == kDecoderGolden);
+    }
+}
+
 }  // namespace
 }  // namespace octile::test

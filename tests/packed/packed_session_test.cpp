@@ -1,0 +1,116 @@
+// Networks that run from a packed file: the bits of the same network packed in memory.
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "octile/packed_model.h"
+#include "octile/session.h"
+#include "quantize/graph_of.h"
+#include "quantize/quantize.h"
+#include "tests/inputs/temp_folder.h"
+#include "tests/packed/checkpoint_builder.h"
+#include "tests/session/networks.h"
+
+namespace octile::test {
+namespace {
+
+// The tensors that a graph names, as a checkpoint.
+std::string checkpoint_of(const Graph& graph, const TensorLookup& lookup) {
+    CheckpointBuilder builder;
+    std::set<std::string> added;
+    const auto add = [&](const std::string& name, bool vector) {
+        if (name.empty() || !added.insert(name).second) return;
+        const MatrixView view = lookup(name)->view;
+        const std::span values(static_cast<const float*>(view.data),
+                               static_cast<std::size_t>(view.rows * view.columns));
+        builder.add(
+            name, DataType::kF32,
+            vector ? std::vector<std::int64_t>{view.columns} : std::vector<std::int64_t>{view.rows, view.columns},
+            values);
+    };
+    for (const Node& node : graph.nodes) {
+        for (const EmbeddingTable& table : node.tables)
+            add(table.tensor, false);
+        add(node.weight, node.op != NodeOp::kLinear);
+        add(node.bias, true);
+    }
+    return builder.bytes();
+}
+
+std::vector<float> run(Session& session, const std::vector<std::int32_t>& lengths, std::int64_t features) {
+    std::vector<std::int32_t> ids;
+    for (const std::int32_t length : lengths)
+        for (std::int32_t i = 0; i < length; i++)
+            ids.push_back((7 * i + length) % 50);
+    std::vector<float> out(lengths.size() * static_cast<std::size_t>(features));
+    const std::string& output = session.graph().outputs.front();
+    const Status status = session.run(lengths, {{{"token_ids", ids, {}}}}, {{{output, out}}});
+    INFO(status.message());
+    REQUIRE(status.ok());
+    return out;
+}
+
+Session must(Result<Session> session) {
+    INFO(session.status().message());
+    REQUIRE(session.ok());
+    return std::move(session).value();
+}
+
+void check(const Graph& graph, std::int64_t features) {
+    const TempFolder folder;
+    const RandomTensors tensors(graph);
+    const Result<Checkpoint> checkpoint = Checkpoint::open(
+        folder.write("net.safetensors", checkpoint_of(graph, tensors.lookup())), InputFormat::kSafetensors);
+    INFO(checkpoint.status().message());
+    REQUIRE(checkpoint.ok());
+    Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), 16, "");
+    REQUIRE(found.ok());
+    for (const double min_ratio : {0.0, 25.0, 1e9}) {  // all INT8, some, none
+        const Plan plan = plan_of(graph, min_ratio);
+        QuantizeOptions options;
+        options.isas = supported_isas();
+        options.levels.add(Isa::kAvx2).add(Isa::kSve256);
+        options.producer = "test";
+        options.graph = to_json(graph);
+        LinearTensors linears = found.value();
+        const Status added = add_linears(graph, checkpoint.value(), linears, options.keep);
+        INFO(added.message());
+        REQUIRE(added.ok());
+        const auto path = folder.path() / "net.octile";
+        const Result<QuantizeReport> report = quantize_checkpoint(checkpoint.value(), linears, plan, options, path);
+        INFO(report.status().message());
+        REQUIRE(report.ok());
+
+        const Result<PackedModel> model = PackedModel::open(path, supported_isas());
+        INFO(model.status().message());
+        REQUIRE(model.ok());
+        const Result<Graph> stored = graph_from_json(model->graph());
+        REQUIRE(stored.ok());
+        CHECK(stored.value() == graph);
+        Result<Parameters> in_memory = pack_parameters(graph, plan, tensors.lookup(), supported_isas());
+        REQUIRE(in_memory.ok());
+        Session expected =
+            must(Session::create(graph, plan, std::make_shared<const Parameters>(std::move(in_memory).value()), {}));
+        Session session = must(Session::create(stored.value(), model->plan(), model->parameters(), {}));
+        for (const std::vector<std::int32_t>& lengths : {std::vector<std::int32_t>{5}, {1, 9, 3}, {1, 1, 1}}) {
+            INFO("min_ratio " << min_ratio << ", " << lengths.size() << " sequences");
+            const std::vector<float> a = run(session, lengths, features), b = run(expected, lengths, features);
+            CHECK(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+            session.reset();
+            expected.reset();
+        }
+    }
+}
+
+TEST_CASE("packed session: an encoder") {
+    check(encoder_graph({}), EncoderSizes{}.hidden);
+}
+
+TEST_CASE("packed session: a decoder with gates, norms of heads and a tied head") {
+    check(decoder_graph({}), DecoderSizes{}.vocabulary);
+}
+
+}  // namespace
+}  // namespace octile::test
