@@ -38,23 +38,6 @@ Result<int> calls_for(const Cell& cell, double sample_seconds, clockid_t clock) 
 
 }  // namespace
 
-double median(std::vector<double> values) {
-    OCTILE_CHECK_LT(std::size_t{0}, values.size());
-    const std::size_t middle = values.size() / 2;
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(middle), values.end());
-    const double upper = values[middle];
-    if (values.size() % 2) return upper;
-    return (upper + *std::max_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(middle))) / 2;
-}
-
-double deviation(std::span<const double> values) {
-    const double center = median({values.begin(), values.end()});
-    std::vector<double> distances;
-    for (const double value : values)
-        distances.push_back(std::abs(value - center));
-    return median(std::move(distances));
-}
-
 double speed_ratio(const Series& a, const Series& b) {
     return call_ratio(a, b) * (a.cell->operations / b.cell->operations);
 }
@@ -65,14 +48,6 @@ double call_ratio(const Series& a, const Series& b) {
     for (std::size_t i = 0; i < a.seconds.size(); i++)
         ratios.push_back(b.seconds[i] / a.seconds[i]);
     return median(std::move(ratios));
-}
-
-double geometric_mean(std::span<const double> values) {
-    OCTILE_CHECK_LT(std::size_t{0}, values.size());
-    double sum = 0;
-    for (const double value : values)
-        sum += std::log(value);
-    return std::exp(sum / static_cast<double>(values.size()));
 }
 
 Status run_interleaved(std::span<Series> series, const SamplingPlan& plan, const std::function<void()>& on_round) {

@@ -6,13 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "base/statistics.h"
 #include "bench/cell.h"
 
 namespace octile::bench {
-
-double median(std::vector<double> values);
-// Median of the absolute deviations from the median.
-double deviation(std::span<const double> values);
 
 // A cell under measurement: seconds of one call, per round.
 struct Series {
@@ -29,9 +26,6 @@ double speed_ratio(const Series& a, const Series& b);
 
 // The same in calls per second.
 double call_ratio(const Series& a, const Series& b);
-
-// Of positive values, at least one.
-double geometric_mean(std::span<const double> values);
 
 struct SamplingPlan {
     int rounds = 31;

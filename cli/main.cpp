@@ -43,6 +43,8 @@ int run(int argc, char** argv) {
     add_quantize_command(app, exit_code);
     add_inspect_command(app, exit_code);
     add_run_command(app, exit_code);
+    add_tune_command(app, exit_code);
+    add_db_command(app, exit_code);
 
     try {
         app.parse(argc, argv);

@@ -8,7 +8,10 @@
 
 #include "base/printable.h"
 #include "cli/core_option.h"
+#include "cli/database_option.h"
 #include "cli/output.h"
+#include "tuner/core_identity.h"
+#include "tuner/selection.h"
 
 namespace octile::cli {
 namespace {
@@ -22,6 +25,11 @@ Result<Force> parse_force(const std::string& text) {
                       fmt::format("--force: expected REGEX=int8 or REGEX=fp16, found {}", internal::quote(text)));
     }
     return Force{text.substr(0, equals), *precision};
+}
+
+// Whether records of a core are those of the planner's: of this machine for "host".
+bool is_core(std::string_view identity, std::string_view core) {
+    return core == "host" ? identity == tuner::core_identity() : tuner::core_name(identity) == core;
 }
 
 }  // namespace
@@ -42,6 +50,11 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
         ->capture_default_str();
     command.add_option("--core", arguments.core, "Core that costs are for: " + expected_cores())
         ->type_name("NAME|FILE.json");
+    command
+        .add_option("--db", arguments.database, "Tuning database: what was measured on --core counts before the model")
+        ->type_name("FILE");
+    command.add_flag("--accept-stale", arguments.accept_stale,
+                     "With --db: take records of other versions of the kernels too");
     command.add_option("--noise", arguments.noise, "Policy cost: INT8 has to be faster by more than this share")
         ->capture_default_str();
     // One value per flag: a list would swallow the files behind it.
@@ -89,6 +102,15 @@ Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& argumen
         Result<Core> core = load_core(arguments.core);
         if (!core.ok()) return core.status();
         options.core = std::move(core).value();
+    }
+    if (!arguments.database.empty()) {
+        if (!options.core) {
+            return Status(StatusCode::kInvalidArgument,
+                          fmt::format("--db: expected --core NAME beside it: {}", expected_cores()));
+        }
+        Result<tuner::DatabaseContent> content = read_records(arguments.database, arguments.accept_stale);
+        if (!content.ok()) return content.status();
+        options.measurements = tuner::measurements_of(content->records, is_core);
     }
     std::vector<PlanOptions> all;
     for (const Policy policy : policies) {

@@ -23,7 +23,9 @@ struct PlanArguments {
     std::string from;  // name of an InputFormat; empty: each file tells
     std::string core;  // a name, "host" or a file; empty: none
     double noise = kDefaultNoise;
-    int threads = 1;  // the command's own option
+    int threads = 1;       // the command's own option
+    std::string database;  // of measurements; empty: none
+    bool accept_stale = false;
 };
 
 // `--policy all`: the same layers under every policy.

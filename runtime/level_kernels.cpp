@@ -86,7 +86,8 @@ const LevelKernels* LevelKernels::find(Precision precision, IsaSet isas) {
     static std::vector<std::unique_ptr<const LevelKernels>> known;
     const std::lock_guard lock(mutex);
     for (const auto& level : known)
-        if (level->precision_ == precision && level->isas_ == isas) return level.get();
+        if (level->precision_ == precision && level->isas_ == isas && level->table_ == kernel_table().data())
+            return level.get();
     const KernelFamily family = families_of(precision).gemm;
     const Kernel* best = find_kernel(isas, [&](const KernelInfo& info) { return info.family == family; });
     if (!best) return nullptr;

@@ -21,6 +21,8 @@ LAYERS = {
     "calibration": ["octile", "base", "planner", "inputs"],
     "quantize": ["octile", "base", "planner", "runtime", "packed", "inputs"],
     "tuner": ["octile", "base", "planner", "runtime", "inputs"],
+    # A benchmark, which checks before it times.
+    "tuner/measure": ["octile", "base", "planner", "runtime", "tuner", "bench"],
     "cli": ["octile", "base", "planner", "runtime", "packed", "inputs", "calibration", "quantize", "tuner"],
     "generators": [],
     "examples": ["octile"],

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/statistics.h"
 #include "octile/linear.h"
 #include "octile/parallel.h"
 #include "planner/cost_model.h"
@@ -21,12 +22,6 @@ double seconds_of(clockid_t clock) {
     timespec now{};
     ::clock_gettime(clock, &now);
     return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-double median(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
 }
 
 // Values in [-1, 1], the same each time: what kernels do does not depend on them.

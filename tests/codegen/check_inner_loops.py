@@ -18,7 +18,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from assembly import Aarch64, X86, inner_loops, parse
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from assembly import Aarch64, X86, inner_loops, parse  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/statistics.h"
 #include "inputs/read_model.h"
 #include "octile/parallel.h"
 #include "planner/cost_model.h"
@@ -22,11 +23,6 @@ namespace {
 constexpr double kMostError = 0.20;
 // Larger layers (the heads of language models) take minutes and gigabytes to make.
 constexpr std::int64_t kMostWeights = 20'000'000;
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
 
 int fail(const Status& status) {
     fmt::print(stderr, "octile_calibration: {}\n", status.message());

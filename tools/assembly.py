@@ -27,7 +27,7 @@ class Loop:
 _LABEL = re.compile(r"^([.\w$]+):")
 _COMMENT = re.compile(r"\s+(//|#\s|# ?%).*$")
 _ENCODING = re.compile(r"^\{(vex|evex)\}\s+")  # which of an x86 instruction's two
-_BRANCH = re.compile(r"^(b|b\.\w+|cbn?z|tbn?z|j\w+)$")
+BRANCH = re.compile(r"^(b|b\.\w+|cbn?z|tbn?z|j\w+)$")
 
 
 def parse(assembly: str) -> tuple[list[Instruction], dict[str, int]]:
@@ -54,7 +54,7 @@ def inner_loops(assembly: str) -> list[Loop]:
     spans = []
     for at, instruction in enumerate(instructions):
         target = instruction.operands.split(",")[-1].strip()
-        if _BRANCH.match(instruction.mnemonic) and labels.get(target, at + 1) <= at:
+        if BRANCH.match(instruction.mnemonic) and labels.get(target, at + 1) <= at:
             spans.append((labels[target], at, target))
     return [Loop(label, tuple(instructions[first:last + 1])) for first, last, label in spans
             if not any(first <= f and l <= last and (f, l) != (first, last) for f, l, _ in spans)]

@@ -1,0 +1,223 @@
+#include "tuner/bundle.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <optional>
+#include <set>
+
+#include "inputs/messages.h"
+#include "inputs/text_file.h"
+#include "planner/json_reader.h"
+#include "tuner/answer_records.h"
+#include "tuner/database.h"
+#include "tuner/process.h"
+#include "tuner/schedule_file.h"
+#include "tuner/stages.h"
+
+namespace octile::tuner {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kRounds = 24;
+constexpr std::string_view kScript = R"sh(#!/bin/sh
+# Measures the jobs of this folder into results.jsonl; started again, it goes on. Then, where Octile is:
+#   octile tune --import results.jsonl --db tuning.jsonl
+cd "$(dirname "$0")" || exit 1
+[ -s results.jsonl ] || cat manifest.json > results.jsonl
+exec ./octile_measure --jobs jobs.jsonl --results results.jsonl
+)sh";
+
+Status write_text(const fs::path& path, std::string_view text) {
+    std::ofstream file(path, std::ios::binary);
+    file << text;
+    file.close();
+    return file ? Status() : Status(StatusCode::kIoError, fmt::format("{}: cannot be written", display(path)));
+}
+
+struct Content {
+    std::vector<BuildCandidate> build;
+    json manifest;
+    std::string jobs;
+};
+
+Content content_of(const TuneSettings& settings, const json& base, const std::string& session) {
+    const LevelTraits traits = LevelTraits::of(settings.kernel, settings.isa, base);
+    Content content;
+    json candidates = json::object();
+    for (const StageStep& step : steps_of(settings, traits)) {
+        const StageSpace stage = space_of(step, settings, traits, base);
+        std::vector<double> predicted;
+        for (const Candidate& candidate : stage.candidates)
+            predicted.push_back(candidate.predicted);
+        JobText job;
+        job.threads = settings.threads;
+        job.rounds = kRounds;
+        job.sample_ms = settings.sample_ms;
+        job.cpu = settings.cpu;
+        for (const std::size_t at : first_generation(predicted, search_settings(step, settings, predicted.size()))) {
+            const Candidate& candidate = stage.candidates[at];
+            job.candidates.push_back(candidate.name);
+            if (candidates.contains(candidate.name)) continue;
+            candidates[candidate.name] = {{"label", candidate.label}, {"entry", candidate.entry}};
+            content.build.push_back({candidate.name, candidate.entry});
+        }
+        for (std::size_t layer = 0; layer < step.layers.size(); ++layer) {
+            job.job = fmt::format("{}/{}.l{}", session, step.name, layer);
+            job.m = step.layers[layer].m;
+            job.k = step.layers[layer].k;
+            job.n = step.layers[layer].n;
+            job.epilogue = step.layers[layer].epilogue;
+            content.jobs += to_json(job) + "\n";
+        }
+    }
+    json jobs = json::array();
+    for (std::size_t at = 0; at < content.jobs.size(); at = content.jobs.find('\n', at) + 1)
+        jobs.push_back(content.jobs.substr(at, content.jobs.find('\n', at) - at));
+    content.manifest = {{"octile_bundle", 1},
+                        {"session", session},
+                        {"kernel", settings.kernel},
+                        {"isa", octile::name_of(settings.isa)},
+                        {"core", to_json(settings.core)},
+                        {"default", name_of_entry(base)},
+                        {"candidates", candidates},
+                        {"jobs", jobs}};
+    return content;
+}
+
+struct Manifest {
+    RecordContext context;
+    std::vector<JobText> jobs;
+};
+
+Result<Manifest> manifest_from_json(std::string_view line) {
+    const Result<json> document = internal::parse_json(line);
+    if (!document.ok()) return document.status();
+    Status status;
+    internal::ObjectReader reader(document.value(), "", status, "manifest");
+    reader.integer("octile_bundle", 1, 1);
+    Manifest manifest;
+    manifest.context.session = reader.string("session");
+    manifest.context.kernel = reader.string("kernel");
+    manifest.context.isa = reader.name("isa", parse_isa, "the name of an ISA level");
+    manifest.context.default_name = reader.string("default");
+    const std::string core = reader.string("core");
+    const std::vector<std::string> jobs = reader.strings("jobs");
+    const json* candidates = reader.member("candidates");
+    reader.finish();
+    if (!status.ok()) return status;
+    Result<Core> parsed = core_from_json(core);
+    if (!parsed.ok()) return parsed.status();
+    manifest.context.core = std::move(parsed).value();
+    for (const auto& [name, candidate] : candidates->items()) {
+        internal::ObjectReader entry(candidate, "candidates." + name, status, "candidate");
+        const std::string label = entry.string("label");
+        const json* content = entry.member("entry");
+        if (content && content->is_object()) manifest.context.entries[name] = {label, *content};
+    }
+    for (const std::string& text : jobs) {
+        Result<JobText> job = job_from_json(text);
+        if (!job.ok()) return job.status();
+        for (const std::string& name : job->candidates) {
+            if (!manifest.context.entries.contains(name))
+                return parse_error(
+                    fmt::format("jobs: candidate {} is not among the candidates", internal::quote(name)));
+        }
+        manifest.jobs.push_back(std::move(job).value());
+    }
+    if (!status.ok()) return status;
+    return manifest;
+}
+
+}  // namespace
+
+Status make_bundle(const TuneSettings& settings, const fs::path& path, TuneObserver& observer,
+                   const std::atomic<bool>& stop) {
+    const Result<json> base = schedule_entry(settings.source / "schedules", "", settings.isa, settings.kernel);
+    if (!base.ok()) return base.status();
+    const std::string session = fmt::format("bundle-{}.{}", name_of_entry(base.value()), utc_time());
+    Content content = content_of(settings, base.value(), session);
+    observer.on_build(content.build.size());
+    BuildSettings build{.source = settings.source,
+                        .folder = settings.build,
+                        .isa = settings.isa,
+                        .kernel = settings.kernel,
+                        .rows = {}};
+    for (const TunedLayer& layer : settings.layers)
+        build.rows.push_back(layer.m);
+    Builder builder(build, stop);
+    const Result<std::map<std::string, std::string>> reasons = builder.build(content.build, settings.budget_seconds);
+    if (!reasons.ok()) return reasons.status();
+    // Jobs without those that could not be built.
+    std::string jobs;
+    json kept = json::array();
+    for (const json& line : content.manifest["jobs"]) {
+        JobText job = job_from_json(line.get<std::string>()).value();
+        std::erase_if(job.candidates, [&](const std::string& name) { return reasons->contains(name); });
+        jobs += to_json(job) + "\n";
+        kept.push_back(to_json(job));
+    }
+    content.manifest["jobs"] = kept;
+    for (const auto& [name, reason] : reasons.value())
+        observer.on_dropped(content.manifest["candidates"][name]["label"], reason);
+
+    const fs::path folder = settings.build / "octile-bundle";
+    std::error_code error;
+    fs::remove_all(folder, error);
+    fs::create_directories(folder, error);
+    for (const auto& [name, text] :
+         {std::pair<const char*, std::string>("manifest.json", content.manifest.dump() + "\n"),
+          {"jobs.jsonl", jobs},
+          {"run.sh", std::string(kScript)}}) {
+        if (Status status = write_text(folder / name, text); !status.ok()) return status;
+    }
+    fs::copy_file(builder.program(), folder / "octile_measure", error);
+    if (error) return Status(StatusCode::kIoError, fmt::format("{}: {}", display(builder.program()), error.message()));
+    const Result<ProcessResult> packed = run_process(
+        {"tar", "-cf", fs::absolute(path).native(), "-C", settings.build.native(), "octile-bundle"}, {.stop = &stop});
+    if (!packed.ok()) return packed.status();
+    return packed->ok() ? Status() : Status(StatusCode::kIoError, "tar " + packed->what());
+}
+
+Result<std::size_t> import_results(const fs::path& results, const fs::path& database, TuneObserver& observer) {
+    constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+    const Result<std::string> file = read_text_file(results, kMostBytes);
+    if (!file.ok()) return file.status();
+    const std::string& text = file.value();
+    const std::size_t end_of_manifest = std::min(text.find('\n'), text.size());
+    const Result<Manifest> manifest = manifest_from_json(std::string_view(text).substr(0, end_of_manifest));
+    if (!manifest.ok()) return parse_error(fmt::format("{}:1: {}", display(results), manifest.status().message()));
+
+    std::set<std::string> known;
+    std::error_code ignored;
+    if (fs::exists(database, ignored)) {
+        const Result<DatabaseContent> content = read_database(database);
+        if (!content.ok()) return content.status();
+        for (const Record& record : content->records)
+            known.insert(record.session + "/" + record.job);
+    }
+    std::size_t count = 0;
+    for (const JobText& job : manifest->jobs) {
+        const std::string marker = fmt::format("{{\"octile_measure\":{},\"job\":\"{}\"", kProtocolVersion, job.job);
+        const std::size_t from = text.find(marker);
+        const std::size_t last = text.find(fmt::format("{{\"end\":\"{}\"", job.job));
+        const std::size_t to = text.find('\n', last == std::string::npos ? text.size() : last);
+        if (from == std::string::npos || to == std::string::npos) {
+            observer.on_note(fmt::format("{}: no whole answer to {}", display(results), job.job));
+            continue;
+        }
+        if (known.contains(job.job)) continue;
+        const Result<Answer> answer = answer_from_text(std::string_view(text).substr(from, to + 1 - from), job);
+        if (!answer.ok())
+            return parse_error(fmt::format("{}: {}: {}", display(results), job.job, answer.status().message()));
+        const Result<std::vector<Record>> records = records_of(answer.value(), job, manifest->context);
+        if (!records.ok()) return records.status();
+        if (const auto notes = append_records(database, records.value()); !notes.ok()) return notes.status();
+        count += records->size();
+    }
+    return count;
+}
+
+}  // namespace octile::tuner
