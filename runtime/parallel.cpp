@@ -6,8 +6,8 @@
 #include <atomic>
 #include <thread>
 
-#include "runtime/halide_runtime.h"
 #include "runtime/parallel.h"
+#include "runtime/thread_pool.h"
 
 namespace octile {
 namespace {
@@ -17,16 +17,6 @@ constexpr int kPiecesPerThread = 4;
 std::atomic<int> requested_threads = 0;
 std::atomic<ParallelFor> custom_parallel_for = nullptr;
 std::atomic<void*> custom_context = nullptr;
-
-struct Task {
-    int (*run)(void* context, int index);
-    void* context;
-};
-
-int run_for_halide(void*, int index, std::uint8_t* closure) {
-    const Task& task = *reinterpret_cast<const Task*>(closure);
-    return task.run(task.context, index);
-}
 
 int available_threads() {
     static const int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -42,7 +32,6 @@ int threads() {
 
 void set_threads(int count) {
     requested_threads = std::max(0, count);
-    octile_halide_set_num_threads(threads());
 }
 
 void set_parallel_for(ParallelFor parallel_for, void* context) {
@@ -53,9 +42,7 @@ void set_parallel_for(ParallelFor parallel_for, void* context) {
 int parallel_for(int count, int (*task)(void* context, int index), void* context) {
     if (count == 1) return task(context, 0);
     if (const ParallelFor callers = custom_parallel_for) return callers(custom_context, count, task, context);
-    Task closure{task, context};
-    return octile_halide_default_do_par_for(nullptr, run_for_halide, 0, count,
-                                            reinterpret_cast<std::uint8_t*>(&closure));
+    return run_on_pool(threads(), count, task, context);
 }
 
 Status FirstError::take(int code) {
