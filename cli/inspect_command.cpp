@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/shared_options.h"
 #include "cli/table.h"
 #include "inputs/messages.h"
 #include "octile/packed_model.h"
@@ -249,10 +250,7 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
         app.add_subcommand("inspect", "What a packed file holds; verify every checksum, and time opening it");
     command->add_option("FILE", arguments->file, "A file of octile quantize")->required()->type_name("FILE.octile");
     command->add_flag("--json", arguments->json, "As JSON");
-    command->add_option("--threads", arguments->threads, "Threads; 0: one per core")
-        ->check(CLI::Range(0, 1024))
-        ->type_name("N")
-        ->capture_default_str();
+    add_threads_option(*command, arguments->threads);
     command->callback([arguments, &exit_code] { exit_code = run_inspect(*arguments); });
 }
 

@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/plan_options.h"
 #include "cli/progress.h"
+#include "cli/shared_options.h"
 #include "cli/table.h"
 #include "inputs/messages.h"
 #include "octile/parallel.h"
@@ -240,13 +241,8 @@ void add_quantize_command(CLI::App& app, int& exit_code) {
             fmt::format("CPUs that weights are packed for: host, all, or some of {}; repeatable", all_isa_names()))
         ->allow_extra_args(false)
         ->type_name("LEVEL,...");
-    command->add_option("--threads", arguments->threads, "Threads; 0: one per core")
-        ->check(CLI::Range(0, 1024))
-        ->type_name("N")
-        ->capture_default_str();
-    command->add_option("--format", arguments->format, "How the result is printed")
-        ->check(CLI::IsMember({"table", "json"}))
-        ->capture_default_str();
+    add_threads_option(*command, arguments->threads);
+    add_format_option(*command, arguments->format);
     command->callback([arguments, &exit_code, command] { exit_code = run_quantize(*arguments, *command); });
 }
 

@@ -13,6 +13,7 @@
 #include "cli/packed_run.h"
 #include "cli/plan_options.h"
 #include "cli/progress.h"
+#include "cli/shared_options.h"
 #include "cli/table.h"
 #include "inputs/linear_tensors.h"
 #include "inputs/messages.h"
@@ -339,13 +340,8 @@ void add_run_command(CLI::App& app, int& exit_code) {
     add_accuracy_options(*command, arguments->accuracy);
     command->add_flag("--verify", arguments->verify_all,
                       fmt::format("Check every row, not up to {} of each layer", kSampledRows));
-    command->add_option("--threads", arguments->threads, "Threads; 0: one per core")
-        ->check(CLI::Range(0, 1024))
-        ->type_name("N")
-        ->capture_default_str();
-    command->add_option("--format", arguments->format, "How the result is printed")
-        ->check(CLI::IsMember({"table", "json"}))
-        ->capture_default_str();
+    add_threads_option(*command, arguments->threads);
+    add_format_option(*command, arguments->format);
     command->callback([arguments, &exit_code, command] { exit_code = run_run(*arguments, *command); });
 }
 
