@@ -6,6 +6,8 @@
 #include <iterator>
 #include <set>
 
+#include "base/join.h"
+#include "base/json.h"
 #include "base/names.h"
 #include "base/printable.h"
 #include "octile/layer.h"
@@ -18,6 +20,8 @@
 namespace octile {
 namespace {
 
+using internal::join;
+using internal::json_string;
 using internal::ObjectReader;
 using nlohmann::json;
 
@@ -41,10 +45,6 @@ constexpr DtypeBytes kDtypes[] = {{"F64", 8},     {"I64", 8},     {"U64", 8},   
 
 // Writing -------------------------------------------------------------------------------------------------------------
 
-std::string quoted(const std::string& text) {
-    return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 std::string text_of(const Section& section) {
     return fmt::format(R"({{"offset": {}, "bytes": {}, "checksum": "{:016x}"}})", section.offset, section.bytes,
                        section.checksum);
@@ -58,7 +58,7 @@ std::string text_of(const PanelSection& panels) {
 std::string text_of(const LinearEntry& linear) {
     std::string text = fmt::format(
         R"({{"name": {}, "precision": "{}", "k": {}, "n": {}, "channels": {}, "gated": {}, "activation": "{}", )",
-        quoted(linear.name), name_of(linear.precision), linear.k, linear.n, linear.channels, linear.gated,
+        json_string(linear.name), name_of(linear.precision), linear.k, linear.n, linear.channels, linear.gated,
         name_of(linear.activation));
     if (linear.input_scaling != InputScaling::kDynamic) {
         text += fmt::format(R"("input_scaling": "{}", "input_scale": {}, )",
@@ -67,7 +67,7 @@ std::string text_of(const LinearEntry& linear) {
     std::vector<std::string> panels;
     for (const PanelSection& section : linear.panels)
         panels.push_back(text_of(section));
-    text += fmt::format(R"("panels": [{}], "bias": {})", fmt::join(panels, ", "), text_of(linear.bias));
+    text += fmt::format(R"("panels": [{}], "bias": {})", join(panels, ", "), text_of(linear.bias));
     const auto add = [&](const char* key, const std::optional<Section>& section) {
         if (section) text += fmt::format(R"(, "{}": {})", key, text_of(*section));
     };
@@ -78,8 +78,11 @@ std::string text_of(const LinearEntry& linear) {
 }
 
 std::string text_of(const TensorEntry& tensor) {
-    return fmt::format(R"({{"name": {}, "dtype": "{}", "shape": [{}], "section": {}}})", quoted(tensor.name),
-                       tensor.dtype, fmt::join(tensor.shape, ", "), text_of(tensor.section));
+    std::vector<std::string> shape;
+    for (const std::int64_t extent : tensor.shape)
+        shape.push_back(std::to_string(extent));
+    return fmt::format(R"({{"name": {}, "dtype": "{}", "shape": [{}], "section": {}}})", json_string(tensor.name),
+                       tensor.dtype, join(shape, ", "), text_of(tensor.section));
 }
 
 template <typename Entry>
@@ -288,9 +291,9 @@ std::optional<std::uint64_t> element_bytes_of(std::string_view dtype) {
 }
 
 std::string to_json(const PackedDirectory& directory) {
-    std::string text = fmt::format("{{\"producer\": {},\n \"source_bytes\": {},\n", quoted(directory.producer),
+    std::string text = fmt::format("{{\"producer\": {},\n \"source_bytes\": {},\n", json_string(directory.producer),
                                    directory.source_bytes);
-    if (!directory.graph.empty()) text += fmt::format(" \"graph\": {},\n", quoted(directory.graph));
+    if (!directory.graph.empty()) text += fmt::format(" \"graph\": {},\n", json_string(directory.graph));
     text += fmt::format(" \"plan\": {},\n \"linears\": {},\n \"tensors\": {}}}\n", to_json(directory.plan),
                         list_of(directory.linears), list_of(directory.tensors));
     return text;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/join.h"
 #include "octile/plan.h"
 
 namespace octile {
@@ -45,7 +46,7 @@ std::string text_of(const std::optional<T>& value) {
 }
 
 std::string text_of(const std::vector<std::string>& values) {
-    return fmt::format("[{}]", fmt::join(values, ", "));
+    return fmt::format("[{}]", internal::join(values, ", "));
 }
 
 // Collects what differs between two plans, or between two versions of a layer.

@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
-#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 
+#include "base/json.h"
 #include "octile/core.h"
 #include "planner/json_reader.h"
 #include "planner/validate.h"
@@ -13,7 +16,6 @@ namespace {
 
 using internal::ObjectReader;
 using nlohmann::json;
-using nlohmann::ordered_json;
 
 constexpr std::string_view kDocument = "core";
 
@@ -115,14 +117,50 @@ void read_cycles(ObjectReader& parent, CycleCosts& cycles, Status& status) {
     reader.finish();
 }
 
+using Member = std::pair<std::string_view, double>;
+
+std::string number(double value) {
+    return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
+// Written by hand, as the files of schedules/cores are: an object of numbers a line.
+std::string numbers(std::span<const Member> members) {
+    std::string text = "{";
+    for (const auto& [name, value] : members) {
+        text += fmt::format("{}\"{}\": {}", text.size() > 1 ? ", " : "", name, number(value));
+    }
+    return text + "}";
+}
+
+std::string numbers(std::initializer_list<Member> members) {
+    return numbers(std::span(members.begin(), members.size()));
+}
+
 template <std::size_t N>
-ordered_json rates_json(const std::array<double, kIsaCount>& rates, const std::array<Isa, N>& levels) {
-    ordered_json object = ordered_json::object();
+std::string rates_text(const std::array<double, kIsaCount>& rates, const std::array<Isa, N>& levels) {
+    std::vector<Member> members;
     for (const Isa isa : levels) {
         const double rate = rates[static_cast<std::size_t>(isa)];
-        if (rate > 0) object[std::string(name_of(isa))] = rate;
+        if (rate > 0) members.emplace_back(name_of(isa), rate);
     }
-    return object;
+    return numbers(members);
+}
+
+std::string caches_text(const std::vector<CacheLevel>& caches) {
+    std::string text;
+    for (const CacheLevel& cache : caches) {
+        text += text.empty() ? "\n    " : ",\n    ";
+        text +=
+            numbers({{"kib", cache.kib}, {"shared_by", cache.shared_by}, {"bytes_per_cycle", cache.bytes_per_cycle}});
+    }
+    return "[" + text + "\n  ]";
+}
+
+std::string strings_text(const std::vector<std::string>& values) {
+    std::string text;
+    for (const std::string& value : values)
+        text += (text.empty() ? "\n    " : ",\n    ") + internal::json_string(value);
+    return values.empty() ? "[]" : "[" + text + "\n  ]";
 }
 
 }  // namespace
@@ -184,32 +222,33 @@ Result<Core> core_from_json(std::string_view text) {
 }
 
 std::string to_json(const Core& core) {
-    ordered_json document;
-    document["core"] = core.name;
-    document["title"] = core.title;
-    document["clock_ghz"] = core.clock_ghz;
-    document["cores"] = core.cores;
-    document["vector"] = {{"bits", core.vector_bits}, {"pipes", core.vector_pipes}, {"loads", core.vector_loads}};
-    document["int8_macs_per_cycle"] = rates_json(core.int8_macs_per_cycle, kInt8Levels);
-    document["fp16_macs_per_cycle"] = rates_json(core.fp16_macs_per_cycle, kFp16Levels);
-    for (const CacheLevel& cache : core.caches) {
-        document["caches"].push_back(
-            {{"kib", cache.kib}, {"shared_by", cache.shared_by}, {"bytes_per_cycle", cache.bytes_per_cycle}});
-    }
-    document["memory"] = {{"gbps_per_core", core.memory_gbps_core}, {"gbps", core.memory_gbps}};
     const CycleCosts& cycles = core.cycles;
-    document["cycles_per_element"] = {{"quantize", cycles.quantize},
-                                      {"pack", cycles.pack},
-                                      {"epilogue_int8", cycles.epilogue_int8},
-                                      {"epilogue_fp16", cycles.epilogue_fp16},
-                                      {"relu", cycles.relu},
-                                      {"gelu", cycles.gelu},
-                                      {"silu", cycles.silu},
-                                      {"tile", cycles.tile}};
-    document["overhead_us"] = {{"call", core.call_us}, {"fork", core.fork_us}};
-    document["estimated"] = core.estimated;
-    document["sources"] = core.sources;
-    return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    std::string text = "{";
+    const auto add = [&](std::string_view key, std::string_view value) {
+        text += fmt::format("{}\n  \"{}\": {}", text.size() > 1 ? "," : "", key, value);
+    };
+    const auto add_number = [&](std::string_view key, double value) { add(key, number(value)); };
+    add("core", internal::json_string(core.name));
+    add("title", internal::json_string(core.title));
+    add_number("clock_ghz", core.clock_ghz);
+    add_number("cores", core.cores);
+    add("vector", numbers({{"bits", core.vector_bits}, {"pipes", core.vector_pipes}, {"loads", core.vector_loads}}));
+    add("int8_macs_per_cycle", rates_text(core.int8_macs_per_cycle, kInt8Levels));
+    add("fp16_macs_per_cycle", rates_text(core.fp16_macs_per_cycle, kFp16Levels));
+    add("caches", caches_text(core.caches));
+    add("memory", numbers({{"gbps_per_core", core.memory_gbps_core}, {"gbps", core.memory_gbps}}));
+    add("cycles_per_element", numbers({{"quantize", cycles.quantize},
+                                       {"pack", cycles.pack},
+                                       {"epilogue_int8", cycles.epilogue_int8},
+                                       {"epilogue_fp16", cycles.epilogue_fp16},
+                                       {"relu", cycles.relu},
+                                       {"gelu", cycles.gelu},
+                                       {"silu", cycles.silu},
+                                       {"tile", cycles.tile}}));
+    add("overhead_us", numbers({{"call", core.call_us}, {"fork", core.fork_us}}));
+    add("estimated", strings_text(core.estimated));
+    add("sources", strings_text(core.sources));
+    return text + "\n}\n";
 }
 
 }  // namespace octile

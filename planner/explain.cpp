@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/join.h"
 #include "base/printable.h"
 #include "planner/network.h"
 
@@ -143,7 +144,8 @@ std::string panel_text(const Explanation& explanation) {
             break;
         case InputPanel::kOwn:
             if (explanation.shares_with.empty()) return "Its input is quantized for it alone.\n";
-            return fmt::format("Its input is quantized once, for {} too.\n", fmt::join(explanation.shares_with, ", "));
+            return fmt::format("Its input is quantized once, for {} too.\n",
+                               internal::join(explanation.shares_with, ", "));
         case InputPanel::kShared:
             return fmt::format("Its input is the one that {} has quantized.\n", layer.panel_from);
         case InputPanel::kNorm:
@@ -153,7 +155,7 @@ std::string panel_text(const Explanation& explanation) {
             return fmt::format("Its input comes as INT8 from {}, whose scale is fixed.\n", layer.panel_from);
     }
     if (explanation.shares_with.empty()) return "";
-    return fmt::format("It reads the same input as {}.\n", fmt::join(explanation.shares_with, ", "));
+    return fmt::format("It reads the same input as {}.\n", internal::join(explanation.shares_with, ", "));
 }
 
 std::string flip_text(const Explanation& explanation, const Plan& plan) {
@@ -256,7 +258,7 @@ std::string to_text(const Explanation& explanation, const Plan& plan) {
     const Layer& layer = planned.layer;
     std::string text = fmt::format("{}: {}, M = {}{}\n", layer.name, fused_form(planned), layer.m,
                                    layer.count > 1 ? fmt::format(", {} times", layer.count) : "");
-    if (planned.replaces.size() > 1) text += fmt::format("It replaces {}.\n", fmt::join(planned.replaces, ", "));
+    if (planned.replaces.size() > 1) text += fmt::format("It replaces {}.\n", internal::join(planned.replaces, ", "));
     if (!layer.residual.empty()) text += fmt::format("It adds the output of {} to its own.\n", layer.residual);
     if (!planned.gate.empty()) text += fmt::format("It multiplies its output by that of {}.\n", planned.gate);
     text += fmt::format("{} by policy {}, {}: {}.\n", upper(planned.precision), name_of(plan.policy),

@@ -2,22 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "octile/status.h"
 
 namespace octile::internal {
-
-// A JSON document, or kParseError with the parser's reason on one line.
-Result<nlohmann::json> parse_json(std::string_view text);
-
-// What stands where something else was expected. Containers are not printed: they may be large, or nested beyond what a
-// recursive printer survives.
-std::string found(const nlohmann::json& value);
 
 // Reads one JSON object strictly. The first error is kept in `status`, shared by all readers of a document; after it
 // every value is a default one, so that callers check once, at the end.

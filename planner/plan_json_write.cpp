@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include <utility>
 
+#include "base/json.h"
 #include "planner/plan_json.h"
 
 namespace octile {
 namespace {
+
+using internal::json_string;
+using internal::json_strings;
 
 // Written by hand rather than from a JSON tree: one layer per line, keys in the order a reader wants them, and no tree
 // of 10,000 layers to build first.
@@ -19,8 +22,8 @@ class JsonWriter {
         text_ += fmt::format(
             "{{\"octile_plan\": 1,\n \"model\": {},\n \"policy\": \"{}\",\n \"min_ratio\": {},\n"
             " \"core\": {}, \"threads\": {}, \"noise\": {},\n",
-            quoted(plan.model), name_of(plan.policy), plan.min_ratio, plan.core.empty() ? "null" : quoted(plan.core),
-            plan.threads, plan.noise);
+            json_string(plan.model), name_of(plan.policy), plan.min_ratio,
+            plan.core.empty() ? "null" : json_string(plan.core), plan.threads, plan.noise);
         text_ += fmt::format(
             " \"summary\": {{\"linears\": {}, \"int8\": {}, \"fp16\": {}, \"left_by_ratio\": {}, "
             "\"left_by_cost\": {}, \"left_by_accuracy\": {}, \"left_by_skip\": {}, \"left_no_kernel\": {}, "
@@ -45,45 +48,28 @@ class JsonWriter {
     void raw(std::string_view text) { text_ += text; }
 
   private:
-    static std::string quoted(const std::string& value) {
-        const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
-        if (std::all_of(value.begin(), value.end(), plain))
-            return '"' + value + '"';  // nearly always, and 10 times faster
-        // make_plan admits valid UTF-8 only; a plan built by hand must not make this throw.
-        return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    }
-
     static std::string number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; }
-
-    static std::string list(const std::vector<std::string>& values) {
-        std::string text = "[";
-        for (const std::string& value : values) {
-            if (text.size() > 1) text += ", ";
-            text += quoted(value);
-        }
-        return text + "]";
-    }
 
     void layer(const PlannedLayer& planned) {
         const Layer& layer = planned.layer;
         text_ += fmt::format(
             "{{\"name\": {}, \"op\": \"{}\", \"m\": {}, \"k\": {}, \"n\": {}, \"count\": {}, \"act\": \"{}\", "
             "\"bias\": {}, ",
-            quoted(layer.name), name_of(layer.op), layer.m, layer.k, layer.n, layer.count, name_of(layer.activation),
-            layer.bias);
+            json_string(layer.name), name_of(layer.op), layer.m, layer.k, layer.n, layer.count,
+            name_of(layer.activation), layer.bias);
         if (layer.epsilon) text_ += fmt::format("\"eps\": {}, ", *layer.epsilon);
         if (layer.output_scale) text_ += fmt::format("\"output_scale\": {}, ", *layer.output_scale);
-        text_ += fmt::format("\"inputs\": {}, ", list(layer.inputs));
-        if (!layer.residual.empty()) text_ += fmt::format("\"residual\": {}, ", quoted(layer.residual));
+        text_ += fmt::format("\"inputs\": {}, ", json_strings(layer.inputs));
+        if (!layer.residual.empty()) text_ += fmt::format("\"residual\": {}, ", json_string(layer.residual));
         text_ += fmt::format(
             "\"precision\": \"{}\", \"reason\": \"{}\", \"ratio\": {}, \"margin\": {}, \"quantize_input\": {}, "
             "\"fused\": \"{}\", \"replaces\": {}, \"kernel\": {}, ",
             name_of(planned.precision), name_of(planned.reason), number(planned.ratio), number(planned.margin),
-            planned.quantize_input, fused_form(planned), list(planned.replaces),
-            planned.kernel ? quoted(*planned.kernel) : "null");
+            planned.quantize_input, fused_form(planned), json_strings(planned.replaces),
+            planned.kernel ? json_string(*planned.kernel) : "null");
         text_ += fmt::format("\"panel\": \"{}\", \"panel_from\": {}, ", name_of(planned.panel),
-                             planned.panel_from.empty() ? "null" : quoted(planned.panel_from));
-        if (!planned.gate.empty()) text_ += fmt::format("\"gate\": {}, ", quoted(planned.gate));
+                             planned.panel_from.empty() ? "null" : json_string(planned.panel_from));
+        if (!planned.gate.empty()) text_ += fmt::format("\"gate\": {}, ", json_string(planned.gate));
         text_ += fmt::format("\"cost\": {{\"int8_us\": {}, \"fp16_us\": {}", number(planned.cost.int8_us()),
                              number(planned.cost.fp16_us()));
         if (planned.cost.int8) side("int8", "quantize_us", *planned.cost.int8);

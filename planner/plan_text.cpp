@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/join.h"
 #include "octile/plan.h"
 
 namespace octile {
@@ -58,9 +59,9 @@ std::string to_text(const Plan& plan) {
             text += fmt::format(" int8={:.4g}us fp16={:.4g}us {}", *int8, *fp16, name_of(planned.cost.source));
         }
         if (planned.error) text += fmt::format(" sqnr={:.1f}dB", planned.error->sqnr_db);
-        if (!layer.inputs.empty()) text += fmt::format(" inputs={}", fmt::join(layer.inputs, ","));
+        if (!layer.inputs.empty()) text += fmt::format(" inputs={}", internal::join(layer.inputs, ","));
         if (!layer.residual.empty()) text += fmt::format(" residual={}", layer.residual);
-        if (planned.replaces.size() > 1) text += fmt::format(" replaces={}", fmt::join(planned.replaces, ","));
+        if (planned.replaces.size() > 1) text += fmt::format(" replaces={}", internal::join(planned.replaces, ","));
         if (planned.kernel) text += fmt::format(" kernel={}", *planned.kernel);
         text += '\n';
     }

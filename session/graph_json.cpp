@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "octile/graph.h"
 #include "octile/planner.h"
 #include "planner/json_reader.h"
@@ -11,24 +11,14 @@
 namespace octile {
 namespace {
 
+using internal::json_string;
+using internal::json_strings;
 using internal::ObjectReader;
 using nlohmann::json;
 
-// As JSON, whatever is in it.
-std::string quoted(const std::string& text) {
-    return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string list(const std::vector<std::string>& names) {
-    std::string text = "[";
-    for (const std::string& name : names)
-        text += (text.size() > 1 ? ", " : "") + quoted(name);
-    return text + "]";
-}
-
 std::string table_text(const EmbeddingTable& table) {
-    return fmt::format("{{\"tensor\": {}, \"index\": {}, \"rows\": {}, \"offset\": {}}}", quoted(table.tensor),
-                       table.index.empty() ? "null" : quoted(table.index), table.rows, table.offset);
+    return fmt::format("{{\"tensor\": {}, \"index\": {}, \"rows\": {}, \"offset\": {}}}", json_string(table.tensor),
+                       table.index.empty() ? "null" : json_string(table.index), table.rows, table.offset);
 }
 
 std::string rotary_text(const Rotary& rotary) {
@@ -47,20 +37,20 @@ bool is_norm(NodeOp op) {
 
 std::string node_text(const Node& node) {
     std::string text = fmt::format("{{\"name\": {}, \"op\": \"{}\", \"inputs\": {}, \"features\": {}",
-                                   quoted(node.name), name_of(node.op), list(node.inputs), node.features);
-    const auto out = std::back_inserter(text);
-    if (node.op == NodeOp::kLinear || is_norm(node.op)) fmt::format_to(out, ", \"weight\": {}", quoted(node.weight));
+                                   json_string(node.name), name_of(node.op), json_strings(node.inputs), node.features);
+    if (node.op == NodeOp::kLinear || is_norm(node.op))
+        text += fmt::format(", \"weight\": {}", json_string(node.weight));
     if (node.op == NodeOp::kLinear || node.op == NodeOp::kLayerNorm)
-        fmt::format_to(out, ", \"bias\": {}", node.bias.empty() ? "null" : quoted(node.bias));
-    if (is_norm(node.op) || node.op == NodeOp::kNormalize) fmt::format_to(out, ", \"epsilon\": {}", node.epsilon);
+        text += fmt::format(", \"bias\": {}", node.bias.empty() ? "null" : json_string(node.bias));
+    if (is_norm(node.op) || node.op == NodeOp::kNormalize) text += fmt::format(", \"epsilon\": {}", node.epsilon);
     if (node.op == NodeOp::kRmsNorm || node.op == NodeOp::kAttention)
-        fmt::format_to(out, ", \"heads\": {}", node.heads);
+        text += fmt::format(", \"heads\": {}", node.heads);
     if (node.op == NodeOp::kActivation || node.op == NodeOp::kGate)
-        fmt::format_to(out, ", \"activation\": \"{}\"", name_of(node.activation));
-    if (node.op == NodeOp::kPool) fmt::format_to(out, ", \"pooling\": \"{}\"", name_of(node.pooling));
+        text += fmt::format(", \"activation\": \"{}\"", name_of(node.activation));
+    if (node.op == NodeOp::kPool) text += fmt::format(", \"pooling\": \"{}\"", name_of(node.pooling));
     if (node.op == NodeOp::kAttention) {
-        fmt::format_to(out, ", \"key_heads\": {}, \"causal\": {}, \"scale\": {}, \"rotary\": {}", node.key_heads,
-                       node.causal, node.scale, node.rotary ? rotary_text(*node.rotary) : "null");
+        text += fmt::format(", \"key_heads\": {}, \"causal\": {}, \"scale\": {}, \"rotary\": {}", node.key_heads,
+                            node.causal, node.scale, node.rotary ? rotary_text(*node.rotary) : "null");
     }
     if (node.op == NodeOp::kEmbedding) {
         text += ", \"tables\": [";
@@ -165,16 +155,16 @@ std::vector<Element> read_list(ObjectReader& reader, const char* key, Status& st
 }  // namespace
 
 std::string to_json(const Graph& graph) {
-    std::string text = fmt::format("{{\"octile_graph\": 1,\n \"name\": {},\n \"inputs\": [", quoted(graph.name));
+    std::string text = fmt::format("{{\"octile_graph\": 1,\n \"name\": {},\n \"inputs\": [", json_string(graph.name));
     for (std::size_t i = 0; i < graph.inputs.size(); i++) {
         const GraphInput& input = graph.inputs[i];
         text += fmt::format("{}\n  {{\"name\": {}, \"features\": {}, \"optional\": {}}}", i ? "," : "",
-                            quoted(input.name), input.features, input.optional);
+                            json_string(input.name), input.features, input.optional);
     }
     text += "],\n \"nodes\": [";
     for (std::size_t i = 0; i < graph.nodes.size(); i++)
         text += (i ? ",\n  " : "\n  ") + node_text(graph.nodes[i]);
-    return text + "],\n \"outputs\": " + list(graph.outputs) + "}\n";
+    return text + "],\n \"outputs\": " + json_strings(graph.outputs) + "}\n";
 }
 
 Result<Graph> graph_from_json(std::string_view text) {
