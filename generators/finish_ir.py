@@ -39,13 +39,13 @@ class Finished:
 def unroll_reduction(text: str, count: int) -> str:
     """Asks LLVM to unroll the innermost loop of the Func named `acc`, wherever the loop partitioning copied it."""
     marker = 900000  # above every metadata number that LLVM hands out for kernels of this size
-    lines, metadata, label = [], [], None
+    lines, metadata, headers = [], [], set()
     for line in text.split("\n"):
         block = re.match(r'("[^"]+"|[\w.$]+):', line)
-        if block:
-            label = block.group(1)
-        own_latch = label and line.startswith("  br i1") and re.search(rf"label %{re.escape(label)}(,|$)", line)
-        if own_latch and "_for_acc.s1" in label:
+        if block and "_for_acc.s1" in block.group(1):
+            headers.add(block.group(1))
+        # A conditional branch back to a loop's first block is its latch, in that block or, where it prefetches, behind an inner loop.
+        if line.startswith("  br i1") and headers.intersection(re.findall(r'label %("[^"]+"|[\w.$]+)', line)):
             number = marker + 1 + len(metadata)
             metadata.append(f"!{number} = distinct !{{!{number}, !{marker}}}")
             line = re.sub(r", !prof !\d+", "", line) + f", !llvm.loop !{number}"

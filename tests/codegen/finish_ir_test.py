@@ -173,6 +173,13 @@ class Unrolling(unittest.TestCase):
         text = finish_ir.finish(self.LOOP + self.LOOP.replace("r4$y", "r4$y.us"), LEVEL, expect_mmla=False, unroll=2).text
         self.assertEqual(len({line.split("!llvm.loop ")[1] for line in text.splitlines() if "br i1" in line and "!llvm.loop" in line}), 2)
 
+    def test_a_loop_that_prefetches_is_marked_where_it_ends(self):
+        loop = ('"2_for_acc.s1.r4$y":\n  br label %"3_for_prefetch.0"\n'
+                '"3_for_prefetch.0":\n  br i1 %last, label %"2_produce_cells", label %"3_for_prefetch.0"\n'
+                '"2_produce_cells":\n  br i1 %done, label %after, label %"2_for_acc.s1.r4$y"\n')
+        text = finish_ir.finish(loop, LEVEL, expect_mmla=False, unroll=2).text
+        self.assertEqual([line.split(",")[0] for line in text.splitlines() if line.startswith("  ") and "!llvm.loop !" in line], ["  br i1 %done"])
+
     def test_one_step_is_left_as_it_is(self):
         self.assertEqual(finish_ir.finish(self.LOOP, LEVEL, expect_mmla=False, unroll=1).text, self.LOOP)
 
