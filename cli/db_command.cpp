@@ -12,6 +12,7 @@
 #include "cli/database_option.h"
 #include "cli/db_tables.h"
 #include "cli/output.h"
+#include "cli/shared_options.h"
 #include "inputs/messages.h"
 #include "tuner/core_identity.h"
 #include "tuner/database.h"
@@ -31,6 +32,7 @@ struct Arguments {
     std::string output;
     std::string core;
     int threads = 1;
+    std::optional<double> margin;
     bool accept_stale = false;
 };
 
@@ -41,7 +43,7 @@ Result<std::vector<Choice>> choices_of(const Arguments& arguments) {
         if (!content.ok()) return content.status();
         std::move(content->records.begin(), content->records.end(), std::back_inserter(records));
     }
-    return tuner::choose(records);
+    return tuner::choose(records, arguments.margin);
 }
 
 int print(const Status& status, const std::string& text) {
@@ -79,7 +81,7 @@ int run_diff(const Arguments& arguments) {
     for (const std::string& file : arguments.files) {
         Result<DatabaseContent> content = read_records(file, arguments.accept_stale);
         if (!content.ok()) return fail(kExitError, content.status().message());
-        sides.push_back(tuner::choose(content->records));
+        sides.push_back(tuner::choose(content->records, arguments.margin));
     }
     return print({}, difference_table(sides[0], sides[1]));
 }
@@ -131,10 +133,6 @@ int run_export(const Arguments& arguments) {
         std::erase_if(choices, [&](const Choice& choice) { return !measured(choice); });
     const int code = print({}, best_table(choices));
     if (code != kExitOk) return code;
-    if (std::all_of(choices.begin(), choices.end(), [](const Choice& choice) { return choice.is_default; })) {
-        note("the defaults are the best there is: no file was written");
-        return kExitOk;
-    }
     const std::filesystem::path path =
         arguments.output.empty() ? fmt::format("schedules/{}.json", core) : arguments.output;
     nlohmann::json before;
@@ -169,16 +167,16 @@ void add_db_command(CLI::App& app, int& exit_code) {
         app.add_subcommand("db", "What `octile tune` has measured: look at it, check it, build with it");
     command->require_subcommand(1);
     add(*command, "show", "Every schedule that was measured, the fastest first", arguments, run_show, exit_code);
-    add(*command, "best", "The fastest schedule for each kernel and core, and each layer's time", arguments, run_best,
-        exit_code)
-        ->add_option("--format", arguments->format, "table or json")
+    CLI::App* best = add(*command, "best", "The fastest schedule for each kernel and core, and each layer's time",
+                         arguments, run_best, exit_code);
+    best->add_option("--format", arguments->format, "table or json")
         ->check(CLI::IsMember({"table", "json"}))
         ->capture_default_str();
     add(*command, "merge", "All records of several databases, each once", arguments, run_merge, exit_code)
         ->add_option("-o,--output", arguments->output, "Write to a file, in one step, instead of stdout")
         ->type_name("FILE");
-    add(*command, "diff", "Where the second database chooses another schedule than the first", arguments, run_diff,
-        exit_code);
+    CLI::App* diff = add(*command, "diff", "Where the second database chooses another schedule than the first",
+                         arguments, run_diff, exit_code);
     add(*command, "validate", "Every line that is not what it should be; exit code 1 if there are any", arguments,
         run_validate, exit_code);
     CLI::App* exporting = add(*command, "export", "Write schedules/<core>.json, which -DOCTILE_CORE=<core> builds with",
@@ -191,6 +189,8 @@ void add_db_command(CLI::App& app, int& exit_code) {
         ->type_name("N")
         ->capture_default_str();
     exporting->add_option("-o,--output", arguments->output, "Instead of schedules/<core>.json")->type_name("FILE");
+    for (CLI::App* chooser : {best, diff, exporting})
+        add_margin_option(*chooser, arguments->margin);
 }
 
 }  // namespace octile::cli

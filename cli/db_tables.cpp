@@ -22,17 +22,6 @@ std::string duration(double ns) {
     return ns < 1e6 ? fmt::format("{:.2f} us", ns / 1e3) : fmt::format("{:.3f} ms", ns / 1e6);
 }
 
-std::string percent(const Estimate& estimate) {
-    return fmt::format("{:+.1f} %", 100 * (estimate.speedup() - 1));
-}
-
-// Of a model there is no doubt, only error.
-std::string sure(const Estimate& estimate, tuner::Source source) {
-    if (source == tuner::Source::kModel) return "-";
-    const double confidence = estimate.confidence();
-    return confidence > 0.9995 ? ">99.9 %" : fmt::format("{:.1f} %", 100 * confidence);
-}
-
 std::string shape_text(const tuner::RecordKey& key) {
     return fmt::format("{}x{}x{}{}", key.m, key.k, key.n,
                        key.epilogue == Activation::kNone ? "" : fmt::format(" {}", name_of(key.epilogue)));
@@ -104,7 +93,7 @@ std::string title_of(const Group& group) {
 }
 
 std::string gain_of(const Estimate& estimate) {
-    return fmt::format("{}, sure to {}", percent(estimate), sure(estimate, tuner::Source::kMeasured));
+    return fmt::format("{}, sure to {}", tuner::percent_of(estimate), tuner::confidence_text(estimate));
 }
 
 std::string show_table(std::span<const Choice> choices) {
@@ -118,14 +107,15 @@ std::string show_table(std::span<const Choice> choices) {
                      {"layers", Align::kRight}});
         for (const Choice::Rank& rank : choice.ranking) {
             const bool base = rank.label == choice.default_label && rank.estimate.error == 0;
-            table.add_row({{rank.label + (base                         ? " (default)"
-                                          : rank.label == choice.label ? " (best)"
-                                                                       : "")},
-                           {percent(rank.estimate)},
-                           {fmt::format("{:.1f} %", 100 * rank.estimate.error)},
-                           {base ? "-" : sure(rank.estimate, choice.group.source)},
-                           {fmt::format("{}", rank.estimate.rounds)},
-                           {fmt::format("{}", rank.layers)}});
+            table.add_row(
+                {{rank.label + (base                         ? " (default)"
+                                : rank.label == choice.label ? " (best)"
+                                                             : "")},
+                 {tuner::percent_of(rank.estimate)},
+                 {fmt::format("{:.1f} %", 100 * rank.estimate.error)},
+                 {base || choice.group.source == tuner::Source::kModel ? "-" : tuner::confidence_text(rank.estimate)},
+                 {fmt::format("{}", rank.estimate.rounds)},
+                 {fmt::format("{}", rank.layers)}});
         }
         text += fmt::format("{}{}\n{}", text.empty() ? "" : "\n", title_of(choice.group), table.text(false));
     }
@@ -156,12 +146,7 @@ std::string best_table(std::span<const Choice> choices) {
                        {""},
                        {fmt::format("{:.3f}", std::exp(sum / static_cast<double>(choice.layers.size())))}});
         text += fmt::format("{}{}\n", text.empty() ? "" : "\n", title_of(choice.group));
-        text += choice.is_default
-                    ? fmt::format("  the default, {}, is the best of {} schedules\n", choice.label, choice.schedules)
-                    : fmt::format("  {} instead of {}: {}, of {} schedules\n", choice.label, choice.default_label,
-                                  choice.group.source == tuner::Source::kModel ? percent(choice.estimate)
-                                                                               : gain_of(choice.estimate),
-                                  choice.schedules);
+        text += fmt::format("  {}\n", tuner::verdict_of(choice));
         text += choice.group.source == tuner::Source::kModel ? model_table(choice) : table.text(false);
     }
     return text;
@@ -191,7 +176,7 @@ std::string difference_table(std::span<const Choice> before, std::span<const Cho
     const auto side = [](const Choice* choice) {
         if (!choice) return std::string("no records");
         return choice->is_default ? fmt::format("{} (default)", choice->label)
-                                  : fmt::format("{} ({})", choice->label, percent(choice->estimate));
+                                  : fmt::format("{} ({})", choice->label, tuner::percent_of(choice->estimate));
     };
     for (const auto& [group, pair] : groups) {
         const auto& [old_choice, new_choice] = pair;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 namespace octile::cli {
@@ -11,5 +12,8 @@ void add_threads_option(CLI::App& command, int& threads);
 
 // --format table or json.
 void add_format_option(CLI::App& command, std::string& format);
+
+// --margin PERCENT, as tuner::choose() takes it: a share.
+void add_margin_option(CLI::App& command, std::optional<double>& margin);
 
 }  // namespace octile::cli

@@ -42,7 +42,7 @@ Result<std::vector<tuner::Choice>> choices_of(const tuner::TuneSettings& setting
     Result<tuner::DatabaseContent> content = tuner::read_database(settings.database);
     if (!content.ok()) return content.status();
     std::erase_if(content->records, [&](const tuner::Record& record) { return record.session != session; });
-    return tuner::choose(content->records);
+    return tuner::choose(content->records, settings.margin);
 }
 
 int run_search(const TuneArguments& arguments, const tuner::TuneSettings& settings, ProgressForm form) {

@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "cli/core_option.h"
 #include "cli/plan_options.h"
+#include "cli/shared_options.h"
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
 #include "tuner/schedule_file.h"
@@ -129,6 +130,7 @@ void add_tune_options(CLI::App& command, TuneArguments& arguments) {
     command.add_option("--trials", arguments.trials, "Most samples to take, beside the budget")->type_name("N");
     command.add_option("--seed", arguments.seed, "Of what is drawn")->type_name("N")->capture_default_str();
     command.add_option("--shard", arguments.shard, "This part of the schedules, of N: 0/N to N-1/N")->type_name("I/N");
+    add_margin_option(command, arguments.margin);
     command.add_option("--threads", arguments.threads, "Threads of a layer")->type_name("N")->capture_default_str();
     command.add_option("--cpu", arguments.cpu, "CPU to stay on, where cores differ")->type_name("N");
     command.add_option("--sample-ms", arguments.sample_ms, "Least length of a sample")
@@ -192,6 +194,7 @@ Result<std::vector<TuneSettings>> parse_tune_options(const TuneArguments& argume
         TuneSettings settings{.layers = layers.value(),
                               .core = std::move(core).value(),
                               .shard = *shard,
+                              .margin = arguments.margin,
                               .source = source.value(),
                               .build = {},
                               .database = arguments.database};

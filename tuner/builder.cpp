@@ -125,10 +125,11 @@ Result<std::string> Builder::model(const std::string& core) {
 
 Result<std::map<std::string, std::string>> Builder::screen() {
     std::string text;
-    const Status status = run({"python3", "-B", (settings_.source / "tuner/screen.py").native(), "--candidates",
-                               (settings_.folder / "candidates.json").native(), "--table",
-                               (kernels() / "include/candidates.inc").native(), "--kernels", kernels().native()},
-                              1e9, &text);
+    const Status status = run(
+        {"python3", "-B", (settings_.source / "tuner/screen.py").native(), "--candidates",
+         (settings_.folder / "candidates.json").native(), "--table", (kernels() / "include/candidates.inc").native(),
+         "--kernels", kernels().native(), "--log", (settings_.folder / "tune.log").native()},
+        1e9, &text);
     if (!status.ok()) return status;
     const Result<json> document = internal::parse_json(text);
     if (!document.ok() || !document->is_object())

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace octile::tuner {
@@ -14,7 +15,7 @@ namespace octile::tuner {
 // faster.
 struct Estimate {
     double log_ratio = 0;
-    double error = 0;  // standard error, from the median deviations
+    double error = 0;  // standard error: of the rounds, or of the jobs where these differ by more
     std::size_t rounds = 0;
 
     double speedup() const;  // default : candidate
@@ -25,6 +26,9 @@ struct Estimate {
 // A candidate replaces the default if it is faster by more than this share with a confidence of kSurely.
 // A model has no noise, and an error of several percent: what it finds has to be plain.
 inline constexpr double kTie = 0.005, kSurely = 0.95, kModelTie = 0.02;
+// "99.0 %", ">99.9 %".
+std::string confidence_text(const Estimate& estimate);
+
 bool surely_faster(const Estimate& estimate, double tie = kTie);
 
 struct Ranked {
@@ -48,8 +52,17 @@ class Ratios {
     std::vector<Ranked> ranking() const;
 
   private:
+    struct Samples {
+        std::vector<double> ratios;  // of all rounds, logarithms
+        struct Job {
+            double median = 0, rounds = 0;
+        };
+        std::vector<Job> jobs;
+    };
+    static double error_of(const Samples& samples);
+
     std::size_t layers_;
-    std::map<std::size_t, std::vector<std::vector<double>>> ratios_;
+    std::map<std::size_t, std::vector<Samples>> samples_;  // of each candidate, by layer
     std::set<std::size_t> failed_;
 };
 

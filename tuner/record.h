@@ -32,6 +32,9 @@ struct RecordKey {
     auto operator<=>(const RecordKey&) const = default;
 };
 
+// Beginning of the names of jobs that measure the winner of a search once more.
+inline constexpr std::string_view kConfirmation = "confirm";
+
 struct Record {
     RecordKey key;
     nlohmann::json params;    // the level's entry of a schedule file

@@ -19,6 +19,13 @@ constexpr auto kOrder =
     std::to_array<std::string_view>({"panel", "lanes", "k_block", "cell", "segments", "panel_m", "panel_n", "packed_by",
                                      "block_rows", "block_columns", "order", "tiles", "row", "large"});
 
+std::string lines_of(const json& object) {
+    std::string text;
+    for (const auto& [key, value] : object.items())
+        text += fmt::format("{}\n    {}: {}", text.empty() ? "" : ",", json(key).dump(), value.dump());
+    return "{" + text + "\n  }";
+}
+
 std::string entry_text(const json& entry) {
     std::vector<std::string_view> keys;
     for (const std::string_view key : kOrder) {
@@ -86,9 +93,12 @@ Result<json> schedule_entry(const std::filesystem::path& folder, std::string_vie
 }
 
 json with_choices(json before, std::span<const Choice> choices, std::string_view core) {
-    if (!before.is_object()) before = {{"_", fmt::format("What octile tune found for {}.", core)}};
+    if (!before.is_object())
+        before = {{"_", fmt::format("What octile tune chose for {}; docs/tuning.md.", core)},
+                  {"levels", json::object()}};
     for (const Choice& choice : choices) {
-        if (choice.is_default) continue;
+        before["chosen"][fmt::format("{} on {}", choice.group.kernel, name_of(choice.group.isa))] =
+            fmt::format("{}: {}", name_of(choice.group.source), verdict_of(choice));
         before["levels"][std::string(name_of(choice.group.isa))][std::string(entry_of_kernel(choice.group.kernel))] =
             choice.params;
     }
@@ -98,7 +108,8 @@ json with_choices(json before, std::span<const Choice> choices, std::string_view
 std::string schedule_text(const json& schedule) {
     std::string text = "{\n";
     for (const auto& [key, value] : schedule.items()) {
-        if (key != "levels") text += fmt::format("  \"{}\": {},\n", key, value.dump());
+        if (key == "levels") continue;
+        text += fmt::format("  \"{}\": {},\n", key, value.is_object() ? lines_of(value) : value.dump());
     }
     text += "  \"levels\": {";
     bool first_level = true;

@@ -23,7 +23,7 @@ Result<nlohmann::json> read_schedule(const std::filesystem::path& path);
 Result<nlohmann::json> schedule_entry(const std::filesystem::path& folder, std::string_view core, Isa isa,
                                       std::string_view kernel);
 
-// `before`, a schedule file's content or null, with the choices' entries; those that chose the default are left out.
+// `before`, a schedule file's content or null, with the choices' entries and, under "chosen", what is said of them.
 nlohmann::json with_choices(nlohmann::json before, std::span<const Choice> choices, std::string_view core);
 
 // A schedule file's text: a line per field of an entry.

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Says which candidates of a tuning job cannot be measured: their kernels were not built, or spill registers in the loop over K.
 
-usage: screen.py --candidates FILE --table candidates.inc --kernels FOLDER
+usage: screen.py --candidates FILE --table candidates.inc --kernels FOLDER --log FILE
 
-Prints a JSON object: candidate -> reason, of those that are out.
+The log is the build's; it says why a kernel failed. Prints a JSON object: candidate -> reason, of those that are out.
 """
 
 import argparse
@@ -30,6 +30,11 @@ def spills(assembly: str, architecture: type) -> int:
     return count
 
 
+def failures(log: str) -> dict[str, str]:
+    """Kernel -> what build_kernel.py said of it."""
+    return dict(re.findall(r"^build_kernel: octile_(\w+): (.+)$", log, re.MULTILINE))
+
+
 def kernels_of_candidates(table: str) -> list[list[str]]:
     """Names of the kernels of each candidate, in order."""
     candidates: list[list[str]] = [[] for _ in re.findall(r"^OCTILE_CANDIDATE\(", table, re.MULTILINE)]
@@ -43,15 +48,16 @@ def main() -> None:
     parser.add_argument("--candidates", type=pathlib.Path, required=True)
     parser.add_argument("--table", type=pathlib.Path, required=True)
     parser.add_argument("--kernels", type=pathlib.Path, required=True)
+    parser.add_argument("--log", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     job = json.loads(arguments.candidates.read_text())
     architecture = X86 if job["isa"].startswith("avx") else Aarch64
-    reasons, known = {}, {}
+    reasons, known, failed = {}, {}, failures(arguments.log.read_text(errors="replace"))
 
     def reason(kernel: str) -> str:
         assembly = arguments.kernels / f"{kernel}.s"
         if not assembly.exists() or not (arguments.kernels / f"{kernel}.o").exists():
-            return f"{kernel}: not built"
+            return f"{kernel}: {failed.get(kernel, 'not built')}"
         count = spills(assembly.read_text(), architecture)
         return f"{kernel}: {count} spills in the loop over K" if count else ""
 

@@ -29,11 +29,11 @@ class Search {
         progress_.total = 0;
         for (const Rung& rung : planned_rungs(pool.size(), settings_))
             progress_.total += samples_of(rung.candidates, rung.rounds);
-        int rounds = settings_.first_rounds;
+        int rounds = settings_.first_rounds, last = 0;
         for (int rung = 0; pool.size() > 1; ++rung) {
             progress_.rung = rung;
             if (!run_rung(pool, rounds)) break;
-            if (rounds >= settings_.most_rounds) break;
+            if (rounds >= settings_.most_rounds && ++last >= settings_.last_rungs) break;
             pool = better_half(pool);
             rounds = std::min(rounds * 2, settings_.most_rounds);
         }
@@ -60,8 +60,11 @@ class Search {
     }
 
   private:
+    std::int64_t samples_of_job(std::size_t candidates, int rounds) const {
+        return (static_cast<std::int64_t>(candidates) + settings_.beside) * rounds;
+    }
     std::int64_t samples_of(std::size_t candidates, int rounds) const {
-        return static_cast<std::int64_t>(candidates * settings_.layers) * rounds;
+        return static_cast<std::int64_t>(settings_.layers) * samples_of_job(candidates, rounds);
     }
 
     void end(SearchEnd why, Status status = {}) {
@@ -92,9 +95,8 @@ class Search {
 
     bool run_rung(std::vector<std::size_t>& pool, int rounds) {
         for (std::size_t layer = 0; layer < settings_.layers; ++layer) {
-            if (trials_ + samples_of(pool.size(), rounds) / static_cast<std::int64_t>(settings_.layers) >
-                    settings_.trials ||
-                laboratory_.ended()) {
+            const std::int64_t taken = samples_of_job(pool.size(), rounds);
+            if (trials_ + taken > settings_.trials || laboratory_.ended()) {
                 end(SearchEnd::kBudget);
                 return false;
             }
@@ -112,7 +114,6 @@ class Search {
             }
             for (std::size_t i = 0; i < pool.size(); ++i)
                 samples_.add(layer, pool[i], results->front().ns, results.value()[i].ns);
-            const std::int64_t taken = static_cast<std::int64_t>(pool.size()) * rounds;
             trials_ += taken;
             progress_.done = std::min(progress_.total, progress_.done + taken);
             std::erase_if(pool, [&](std::size_t candidate) { return samples_.failed(candidate); });
@@ -216,10 +217,10 @@ std::vector<std::size_t> first_generation(std::span<const double> predicted, con
 
 std::vector<Rung> planned_rungs(std::size_t candidates, const SearchSettings& settings) {
     std::vector<Rung> rungs;
-    int rounds = settings.first_rounds;
+    int rounds = settings.first_rounds, last = 0;
     while (candidates > 1) {
         rungs.push_back({candidates, rounds});
-        if (rounds >= settings.most_rounds) break;
+        if (rounds >= settings.most_rounds && ++last >= settings.last_rungs) break;
         const std::size_t others = candidates - 1;
         candidates = 1 + (others > 2 ? (others + 1) / 2 : others);
         rounds = std::min(rounds * 2, settings.most_rounds);

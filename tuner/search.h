@@ -56,9 +56,11 @@ struct SearchSettings {
     double explored = 0.2;       // share of the first generation that is drawn, and not the best by prediction
     int first_rounds = 4;        // of the first rung; each later one has twice as many
     int most_rounds = 64;        // of one rung
+    int last_rungs = 1;          // of so many rounds: jobs of their own, where they differ from one to the next
     double tie = kTie;           // share by which the default has to be beaten
     std::uint64_t seed = 1;
     std::int64_t trials = INT64_MAX;  // most samples: candidates times layers times rounds
+    int beside = 0;                   // candidates that every job measures further, for its own use
 };
 
 // What each rigor sets. kEstimate measures nothing: first == 1.

@@ -1,5 +1,7 @@
 #include "tuner/selection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -12,6 +14,30 @@
 namespace octile::tuner {
 namespace {
 
+bool is_confirmation(const Record& record) {
+    return record.job.starts_with(kConfirmation);
+}
+
+// A schedule beside the default in one job.
+struct Comparison {
+    std::size_t schedule, layer;
+    const Record *base, *record;
+};
+
+// Schedules that were measured once more on every layer. What made them stand out before may have been luck, and does
+// not count.
+std::set<std::size_t> confirmed_of(const std::vector<Comparison>& comparisons, std::size_t layers) {
+    std::map<std::size_t, std::set<std::size_t>> seen;
+    for (const auto& [schedule, layer, base, record] : comparisons) {
+        if (is_confirmation(*record)) seen[schedule].insert(layer);
+    }
+    std::set<std::size_t> confirmed;
+    for (const auto& [schedule, own] : seen) {
+        if (own.size() == layers) confirmed.insert(schedule);
+    }
+    return confirmed;
+}
+
 // The layers and schedules of a group, numbered; schedule 0 is the default.
 class GroupRecords {
   public:
@@ -21,7 +47,7 @@ class GroupRecords {
         if (record.is_default) default_ = record.params.dump();
     }
 
-    std::optional<Choice> choose(const Group& group) const {
+    std::optional<Choice> choose(const Group& group, std::optional<double> margin) const {
         if (default_.empty()) return std::nullopt;
         std::map<RecordKey, std::size_t> layers;
         for (const auto& [job, records] : jobs_) {
@@ -30,43 +56,54 @@ class GroupRecords {
         }
         if (layers.empty()) return std::nullopt;
 
-        Ratios all(layers.size());
         std::map<std::string, std::size_t> numbers = {{default_, 0}};
         std::vector<const Record*> schedules(1);
-        std::map<std::size_t, std::set<std::size_t>> seen;  // layers of each schedule
-        std::map<std::pair<std::size_t, std::size_t>, std::vector<double>> ratios, times;
+        std::vector<Comparison> comparisons;
         for (const auto& [job, records] : jobs_) {
             const auto base = records.find(default_);
             if (base == records.end() || base->second->ns.empty()) continue;
-            const std::size_t layer = layers.at(std::get<2>(job));
             for (const auto& [params, record] : records) {
                 const std::size_t number = numbers.emplace(params, numbers.size()).first->second;
                 if (number >= schedules.size()) schedules.resize(number + 1);
                 schedules[number] = record;
-                all.add(layer, number, base->second->ns, record->ns);
-                if (record->ns.size() != base->second->ns.size()) continue;
-                seen[number].insert(layer);
-                auto& own = ratios[{number, layer}];
-                for (std::size_t i = 0; i < record->ns.size(); ++i)
-                    own.push_back(record->ns[i] / base->second->ns[i]);
-                auto& ns = times[{number, layer}];
-                ns.insert(ns.end(), record->ns.begin(), record->ns.end());
+                comparisons.push_back({number, layers.at(record->key), base->second, record});
             }
+        }
+        const std::set<std::size_t> confirmed = confirmed_of(comparisons, layers.size());
+
+        Ratios all(layers.size());
+        std::map<std::size_t, std::set<std::size_t>> seen;  // layers of each schedule
+        std::map<std::pair<std::size_t, std::size_t>, std::vector<double>> ratios, times;
+        for (const auto& [number, layer, base, record] : comparisons) {
+            if (confirmed.contains(number) && !is_confirmation(*record)) continue;
+            all.add(layer, number, base->ns, record->ns);
+            if (record->ns.size() != base->ns.size()) continue;
+            seen[number].insert(layer);
+            auto& own = ratios[{number, layer}];
+            for (std::size_t i = 0; i < record->ns.size(); ++i)
+                own.push_back(record->ns[i] / base->ns[i]);
+            auto& ns = times[{number, layer}];
+            ns.insert(ns.end(), record->ns.begin(), record->ns.end());
         }
 
         Choice choice;
         choice.group = group;
         choice.schedules = seen.size();
-        const double tie = group.source == Source::kModel ? kModelTie : kTie;
+        const double tie = margin.value_or(group.source == Source::kModel ? kModelTie : kTie);
         std::size_t best = 0;
         const std::vector<Ranked> ranking = all.ranking();
         for (const Ranked& ranked : ranking) {
             choice.ranking.push_back({schedules[ranked.candidate]->label, ranked.estimate, layers.size()});
-            if (best == 0 && ranked.candidate != 0 && surely_faster(ranked.estimate, tie)) {
+            if (!confirmed.empty() && !confirmed.contains(ranked.candidate)) continue;
+            if (ranked.candidate == 0 || best != 0) continue;
+            if (surely_faster(ranked.estimate, tie)) {
                 best = ranked.candidate;
                 choice.estimate = ranked.estimate;
+            } else if (!choice.contender && ranked.estimate.log_ratio < 0) {
+                choice.contender = choice.ranking.back();
             }
         }
+        const auto whole = static_cast<std::ptrdiff_t>(choice.ranking.size());
         for (const auto& [number, own] : seen) {
             if (own.size() == layers.size() || all.failed(number)) continue;
             Ratios part(own.size());
@@ -78,12 +115,16 @@ class GroupRecords {
             if (const auto estimate = part.estimate(1))
                 choice.ranking.push_back({schedules[number]->label, *estimate, own.size()});
         }
+        std::stable_sort(choice.ranking.begin() + whole, choice.ranking.end(), [](const auto& a, const auto& b) {
+            return std::tuple(b.layers, a.estimate.log_ratio) < std::tuple(a.layers, b.estimate.log_ratio);
+        });
         const Record& chosen = *schedules[best];
         choice.params = chosen.params;
         choice.label = chosen.label;
         choice.default_params = schedules[0]->params;
         choice.default_label = schedules[0]->label;
         choice.is_default = best == 0;
+        if (!choice.is_default) choice.contender.reset();
         for (const auto& [layer, number] : layers) {
             const std::vector<double>& base = times.at({0, number});
             const double ns = median(base);
@@ -99,18 +140,37 @@ class GroupRecords {
 
 }  // namespace
 
+std::string percent_of(const Estimate& estimate) {
+    return fmt::format("{:+.1f} %", 100 * (estimate.speedup() - 1));
+}
+
+std::string verdict_of(const Choice& choice) {
+    // Of a model there is no doubt, only error.
+    const auto gain = [&](const Estimate& estimate) {
+        return percent_of(estimate) +
+               (choice.group.source == Source::kModel ? "" : ", sure to " + confidence_text(estimate));
+    };
+    if (!choice.is_default)
+        return fmt::format("{} instead of {}: {}, of {} schedules", choice.label, choice.default_label,
+                           gain(choice.estimate), choice.schedules);
+    if (!choice.contender)
+        return fmt::format("the default, {}, is the best of {} schedules", choice.label, choice.schedules);
+    return fmt::format("the default, {}, of {} schedules; the best other, {}, is too close: {}", choice.label,
+                       choice.schedules, choice.contender->label, gain(choice.contender->estimate));
+}
+
 Group group_of(const Record& record) {
     const RecordKey& key = record.key;
     return {key.kernel, key.isa, key.core, key.vector_bits, key.threads, record.source};
 }
 
-std::vector<Choice> choose(std::span<const Record> records) {
+std::vector<Choice> choose(std::span<const Record> records, std::optional<double> margin) {
     std::map<Group, GroupRecords> groups;
     for (const Record& record : records)
         groups[group_of(record)].add(record);
     std::vector<Choice> choices;
     for (const auto& [group, content] : groups) {
-        if (std::optional<Choice> choice = content.choose(group)) choices.push_back(std::move(*choice));
+        if (std::optional<Choice> choice = content.choose(group, margin)) choices.push_back(std::move(*choice));
     }
     return choices;
 }

@@ -48,13 +48,22 @@ struct Choice {
         Estimate estimate;
         std::size_t layers;  // that it was measured on
     };
-    std::vector<Rank> ranking;  // of all, the fastest first; those measured on every layer before the others
+    std::vector<Rank> ranking;      // of all, the fastest first; those measured on every layer before the others
+    std::optional<Rank> contender;  // where the default was chosen: the fastest other, if it was faster at all
 };
+
+// "+3.1 %", of how much faster than the default.
+std::string percent_of(const Estimate& estimate);
+
+// What was chosen, and out of what: "8x16 instead of 8x12: +3.1 %, sure to 99.0 %, of 65 schedules".
+std::string verdict_of(const Choice& choice);
 
 // One per group, in order. The default is chosen unless another schedule, measured on every layer that the default was
 // measured on, is faster beyond doubt (surely_faster). Ratios are of samples of one job; of a job recorded twice the
-// later records count. Groups without samples of the default are left out.
-std::vector<Choice> choose(std::span<const Record> records);
+// later records count. Where schedules were confirmed, they alone may be chosen, by what the confirmation said. Groups
+// without samples of the default are left out. `margin`: the share by which; kTie, or kModelTie where a model said it,
+// unless given.
+std::vector<Choice> choose(std::span<const Record> records, std::optional<double> margin = std::nullopt);
 
 // Microseconds of layers on a core, for the planner: the medians of the chosen schedules, of measured records only.
 // `core`: whether an identity is that of the planner's core.

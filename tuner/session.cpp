@@ -56,13 +56,16 @@ Result<Earlier> earlier_search(const TuneSettings& settings, const std::string& 
     return earlier;
 }
 
-// Default and best on all layers once more, in fresh samples: the winner of many is lucky, too.
-SearchSettings confirmation_of(std::size_t layers, bool noisy) {
-    SearchSettings settings{.layers = layers, .first = 2};
+// Default and best on all layers once more, in fresh samples: the winner of many is lucky, too. In short jobs, because
+// times differ from one process to the next; at most a quarter of the trials.
+SearchSettings confirmation_of(const TuneSettings& tuning, bool noisy) {
+    SearchSettings settings{.layers = tuning.layers.size(), .first = 2};
     settings.explored = 0;
-    if (!noisy) settings.tie = kModelTie;
-    settings.first_rounds = noisy ? 16 : 1;
-    settings.most_rounds = noisy ? 32 : 1;
+    settings.tie = tuning.margin.value_or(noisy ? kTie : kModelTie);
+    settings.first_rounds = settings.most_rounds = noisy ? 8 : 1;
+    constexpr std::int64_t kFewestJobs = 2, kMostJobs = 12;
+    const auto samples = static_cast<std::int64_t>(settings.first * settings.layers) * settings.first_rounds;
+    if (noisy) settings.last_rungs = static_cast<int>(std::clamp(tuning.trials / 4 / samples, kFewestJobs, kMostJobs));
     return settings;
 }
 
@@ -92,7 +95,7 @@ Result<TuneResult> tune(const TuneSettings& settings, Runner* runner, TuneObserv
         shares += step.share;
     bool finished = true;
     std::int64_t trials = 0, confirming = 0;  // samples
-    const SearchSettings confirmation = confirmation_of(settings.layers.size(), runner != nullptr);
+    const SearchSettings confirmation = confirmation_of(settings, runner != nullptr);
     for (const Rung& rung : planned_rungs(confirmation.first, confirmation))
         confirming += static_cast<std::int64_t>(rung.candidates * confirmation.layers) * rung.rounds;
     for (const StageStep& step : steps) {
@@ -104,6 +107,8 @@ Result<TuneResult> tune(const TuneSettings& settings, Runner* runner, TuneObserv
         for (const Candidate& candidate : stage.candidates)
             predicted.push_back(candidate.predicted);
         SearchSettings limits = search_settings(step, settings, predicted.size());
+        if (result.entry != default_entry) limits.beside = 1;  // the default, which all are compared with
+        limits.tie = settings.margin.value_or(limits.tie);
         limits.trials = std::max<std::int64_t>(0, settings.trials - confirming - trials);
         if (!runner) limits.first_rounds = limits.most_rounds = 1;  // a model says the same each time
         const SearchResult found = search(
@@ -126,7 +131,7 @@ Result<TuneResult> tune(const TuneSettings& settings, Runner* runner, TuneObserv
         const std::vector<Candidate> two = {
             {name_of_entry(default_entry), label_of_entry(default_entry), default_entry, 1},
             {name_of_entry(result.entry), result.label, result.entry, 1}};
-        workbench.begin("confirm", settings.layers, two, 1e9);
+        workbench.begin(std::string(kConfirmation), settings.layers, two, 1e9);
         const SearchResult confirmed = search(std::vector<double>(2, 1.0), confirmation, workbench,
                                               [](std::size_t) { return std::vector<std::size_t>(); });
         result.entry = two[confirmed.best].entry;

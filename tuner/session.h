@@ -36,6 +36,7 @@ struct TuneSettings {
     int cpu = -1;
     double job_seconds = 0;  // after which a job hangs; 0: many times what it should take
     Shard shard;
+    std::optional<double> margin;  // share by which the default has to be beaten; unless given, as choose() has it
     bool resume = false;
     bool accept_stale = false;
     bool modelled = false;  // no runner: caches and prefetches, which the model knows little of, are left alone

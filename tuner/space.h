@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "octile/core.h"
-#include "octile/cpu.h"
 #include "octile/types.h"
+#include "tuner/level_traits.h"
 
 namespace octile::tuner {
 
@@ -47,26 +47,6 @@ struct Parameters {
     auto operator<=>(const Parameters&) const = default;
 };
 
-// What a level's kernels are made of.
-struct LevelTraits {
-    std::string kernel;  // "gemm_s8" or "gemm_f16"
-    Isa isa = Isa::kNeon;
-    int registers = 32;
-    int cell_m = 1, cell_n = 4;  // rows and columns of an accumulator register, all segments
-    int k_block = 1;
-    int lhs_bytes = 1, weight_bytes = 1;
-    bool packs = true;  // false: another level writes its panels, which stay as they are
-
-    static LevelTraits of(std::string_view kernel, Isa isa, const nlohmann::json& entry);
-
-    // Vector registers that a tile of so many rows and columns takes: accumulators, one step's operands, temporaries.
-    int registers_of(int rows, int columns, int k_split) const;
-    int accumulators(int rows, int columns) const;
-    // Vector instructions of one step: products, and loads.
-    double products(int rows, int columns) const;
-    double loads(int rows, int columns) const;
-};
-
 // The entry's own parameters as far as this space has them, for the default's place in it.
 Parameters parameters_of(const nlohmann::json& entry);
 
@@ -97,6 +77,7 @@ struct SpaceSettings {
     int threads = 1;
     bool large = false, small = true;  // sizes of weights among the layers
     std::int64_t longest_k = 0;        // of the layers
+    bool orders = true;                // false: the order stays, as a model sees no difference
 };
 
 Space enumerate(const Parameters& from, const LevelTraits& traits, const Core& core, const SpaceSettings& settings);

@@ -89,8 +89,12 @@ std::string name_of_entry(const nlohmann::json& entry) {
 
 StageSpace space_of(const StageStep& step, const TuneSettings& settings, const LevelTraits& traits,
                     const nlohmann::json& entry) {
-    SpaceSettings wanted{
-        .stage = step.stage, .threads = settings.threads, .large = step.large, .small = step.small, .longest_k = 0};
+    SpaceSettings wanted{.stage = step.stage,
+                         .threads = settings.threads,
+                         .large = step.large,
+                         .small = step.small,
+                         .longest_k = 0,
+                         .orders = !settings.modelled};
     for (const TunedLayer& layer : step.layers)
         wanted.longest_k = std::max(wanted.longest_k, layer.k);
     StageSpace stage{.space = enumerate(parameters_of(entry), traits, settings.core, wanted), .candidates = {}};

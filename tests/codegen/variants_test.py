@@ -75,5 +75,41 @@ class VariantsTest(unittest.TestCase):
             self.assertIn(message, run.error)
 
 
+class CoreFilesTest(unittest.TestCase):
+    LEVELS = {"avx2": ["avx2", "avxvnni", "avx512vnni"], "neon": ["neon", "fp16", "dotprod", "i8mm", "sve256"]}
+
+    def run_with(self, base: str, *schedules: pathlib.Path) -> tuple[subprocess.CompletedProcess, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            options = [part for path in schedules for part in ("--schedule", path)]
+            done = subprocess.run([sys.executable, VARIANTS, "--output", pathlib.Path(folder) / "out", "--tiles", pathlib.Path(folder) / "tiles",
+                                   *options, "--base", base, *self.LEVELS[base]], capture_output=True, text=True)
+            return done, (pathlib.Path(folder) / "out").read_text() if done.returncode == 0 else ""
+
+    def test_every_file_that_is_shipped(self):
+        shipped = [path for path in sorted((ROOT / "schedules").glob("*.json")) if path != DEFAULT]
+        self.assertTrue(shipped)
+        for path in shipped:
+            for base in self.LEVELS:
+                with self.subTest(path=path.name, base=base):
+                    done, _ = self.run_with(base, DEFAULT, path)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_level_whose_panels_the_core_changed_is_left_out(self):
+        levels = json.loads(DEFAULT.read_text())["levels"]
+        entry = {**levels["i8mm"]["int8"], "panel_m": 10}
+        entry["tiles"] = [{"m": m} for m in range(10, 0, -1)]
+        with tempfile.TemporaryDirectory() as folder:
+            core, whole = pathlib.Path(folder) / "core.json", pathlib.Path(folder) / "whole.json"
+            core.write_text(json.dumps({"levels": {"i8mm": {"int8": entry}}}))
+            done, text = self.run_with("neon", DEFAULT, core)
+            self.assertIn("without level sve256, as core.json changes the panels that it reads", done.stdout)
+            self.assertNotIn("sve256", text)
+            self.assertIn("gemm_s8_10x12x8_i8mm", text)
+            # A fault of the defaults, or of the core's own sve256, is an error.
+            whole.write_text(json.dumps({"levels": {**levels, "i8mm": {**levels["i8mm"], "int8": entry}}}))
+            done, _ = self.run_with("neon", whole)
+            self.assertEqual((done.returncode, "that of i8mm, which packs its panels" in done.stderr), (1, True), done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

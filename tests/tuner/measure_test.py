@@ -44,7 +44,7 @@ class MeasureTest(unittest.TestCase):
         cls.build(candidates, level)
         table = cls.folder / "kernels/include/candidates.inc"
         screened = subprocess.run([sys.executable, "-B", ROOT / "tuner/screen.py", "--candidates", cls.folder / "candidates.json", "--table", table,
-                                   "--kernels", cls.folder / "kernels"], check=True, capture_output=True, text=True)
+                                   "--kernels", cls.folder / "kernels", "--log", cls.folder / "build.log"], check=True, capture_output=True, text=True)
         cls.reasons = json.loads(screened.stdout)
         cls.program = cls.folder / "tuner/measure/octile_measure"
 
@@ -58,6 +58,7 @@ class MeasureTest(unittest.TestCase):
                      f"-DOCTILE_CANDIDATES={cls.folder / 'candidates.json'}", *toolchain]
         for command in (configure, [SETTINGS.cmake, "--build", cls.folder, "--target", "octile_measure"]):
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+            (cls.folder / "build.log").write_text(done.stdout + done.stderr)
             if done.returncode:
                 raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
 

@@ -66,6 +66,35 @@ TEST_CASE("A tie, or a schedule that misses a layer, leaves the default", "[sele
     CHECK(choice.ranking[1].layers == 1);
 }
 
+TEST_CASE("A schedule that was confirmed counts by its confirmation, and others no more", "[selection]") {
+    const auto searched = job("s", "panels.g0.r0.l0", 384, 0.85, 0.80);
+    auto confirmed = job("s", "confirm.g0.r0.l0", 384, 1, 0.95);
+    std::erase_if(confirmed, [](const Record& record) { return record.params["panel_n"] == 16; });
+    CHECK(choose(searched)[0].label == "8x24");
+    const Choice choice = choose(searched + confirmed).at(0);
+    CHECK(choice.label == "8x24");
+    CHECK(choice.estimate.speedup() == Approx(1 / 0.95).epsilon(0.01));
+    CHECK(choice.ranking.size() == 3);
+    auto refuted = confirmed;
+    for (Record& record : refuted) {
+        if (!record.is_default)
+            for (double& ns : record.ns)
+                ns *= 1.05;
+    }
+    CHECK(choose(searched + refuted)[0].is_default);
+}
+
+TEST_CASE("Jobs that differ by more than their rounds are less sure", "[selection]") {
+    auto alike = job("s", "a", 384, 1, 0.97), apart = alike;
+    for (const auto& [name, share] : {std::pair("b", 0.94), {"c", 0.98}, {"d", 1.01}}) {
+        alike = alike + job("s", name, 384, 1, 0.97);
+        apart = apart + job("s", name, 384, 1, share);
+    }
+    CHECK(choose(alike)[0].estimate.confidence() > 0.99);
+    CHECK(choose(apart)[0].ranking.front().estimate.error > 5 * choose(alike)[0].ranking.front().estimate.error);
+    CHECK(choose(apart)[0].is_default);
+}
+
 TEST_CASE("One wrong result rules a schedule out", "[selection]") {
     auto records = job("s", "a", 384, 0.9, 0.8);
     Record wrong = with_panel_n(make_record({}), 24);
@@ -128,7 +157,7 @@ TEST_CASE("A schedule file takes what won and keeps what it had", "[selection]")
     CHECK(after["levels"]["i8mm"]["int8"]["panel_n"] == 24);
     CHECK(nlohmann::json::parse(schedule_text(after)) == after);
     const std::vector<Choice> tie = choose(job("s", "a", 384, 1, 1));
-    CHECK_FALSE(with_choices(nullptr, tie, "neoverse-n2").contains("levels"));
+    CHECK(with_choices(nullptr, tie, "neoverse-n2")["levels"]["i8mm"]["int8"] == tie[0].default_params);
 }
 
 TEST_CASE("Cores have the names of schedules/cores", "[selection]") {

@@ -1,0 +1,88 @@
+#include "tuner/level_traits.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octile::tuner {
+namespace {
+
+int ceil_div(int value, int by) {
+    return (value + by - 1) / by;
+}
+
+}  // namespace
+
+LevelTraits LevelTraits::of(std::string_view kernel, Isa isa, const nlohmann::json& entry) {
+    LevelTraits traits{.kernel = std::string(kernel), .isa = isa};
+    traits.registers = isa == Isa::kAvx2 || isa == Isa::kAvxvnni ? 16 : 32;
+    const std::string panel = entry.at("panel");
+    traits.lhs_bytes = panel == "f32" ? 4 : panel == "s16" || panel == "f16" ? 2 : 1;
+    if (kernel == "gemm_f16") {
+        traits.cell_n = entry.at("lanes");
+        traits.weight_bytes = 2;
+    } else {
+        traits.cell_m = entry.at("cell").at(0);
+        traits.cell_n = entry.at("cell").at(1).get<int>() * entry.value("segments", 1);
+        traits.k_block = entry.at("k_block");
+    }
+    traits.packs = !entry.contains("packed_by");
+    return traits;
+}
+
+int LevelTraits::accumulators(int rows, int columns) const {
+    return ceil_div(rows, cell_m) * ceil_div(columns, cell_n);
+}
+
+double LevelTraits::products(int rows, int columns) const {
+    const double registers_multiplied = accumulators(rows, columns);
+    if (isa == Isa::kAvx2 && kernel == "gemm_s8") return 2 * registers_multiplied;  // multiply, add
+    if (isa == Isa::kNeon && kernel == "gemm_s8") return 2 * registers_multiplied;  // smull, sadalp
+    return registers_multiplied;
+}
+
+double LevelTraits::loads(int rows, int columns) const {
+    const double weights = std::ceil(static_cast<double>(columns) * cell_m / (cell_m * cell_n));
+    switch (isa) {
+        case Isa::kAvx2:
+        case Isa::kAvxvnni:
+        case Isa::kAvx512vnni:
+            return weights + rows;  // each row's element is repeated by its load
+        case Isa::kNeon:
+            return kernel == "gemm_f16" ? weights / 2 + rows
+                                        : std::ceil(columns * k_block / 16.0) + std::ceil(rows * k_block / 16.0);
+        case Isa::kFp16:
+            return weights + std::ceil(rows / 8.0);
+        case Isa::kDotprod:
+            return weights + std::ceil(rows / 4.0);
+        case Isa::kI8mm:
+            return weights + std::ceil(rows / 2.0);
+        case Isa::kSve256:
+            return weights + std::ceil(rows / 2.0);
+    }
+    return weights + rows;
+}
+
+int LevelTraits::registers_of(int rows, int columns, int k_split) const {
+    const int sums = accumulators(rows, columns) * k_split, weights = ceil_div(columns, cell_n);
+    switch (isa) {
+        case Isa::kAvx2:
+            return sums + weights + (kernel == "gemm_s8" ? 2 : 1);  // the row's element; a product
+        case Isa::kAvxvnni:
+        case Isa::kAvx512vnni:
+            return sums + (rows > 1 ? weights : 0) + 1;
+        case Isa::kNeon:
+            // smull: two products of half a register, each row's pair repeated, the columns' halves.
+            return kernel == "gemm_f16" ? sums + weights + 1 : sums + 2 + 2 * ceil_div(columns * k_block, 16) + rows;
+        case Isa::kFp16:
+            return sums + weights + ceil_div(rows, 8);
+        case Isa::kDotprod:
+            return sums + weights + ceil_div(rows, 4);
+        case Isa::kI8mm:
+        case Isa::kSve256:
+            // A column's register is needed for one row of cells after the other; the rows' stay.
+            return sums + std::min(weights, ceil_div(rows, 2)) + 1;
+    }
+    return sums + weights + rows;
+}
+
+}  // namespace octile::tuner
