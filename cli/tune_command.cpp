@@ -62,24 +62,36 @@ int run_search(const TuneArguments& arguments, const tuner::TuneSettings& settin
     const std::string text =
         form == ProgressForm::kEvents ? best_events(choices.value(), result->session) : best_table(choices.value());
     if (const Status written = write_stdout(text); !written.ok()) return fail(kExitError, written.message());
-    const std::string go_on = fmt::format("{} holds what was measured; --resume goes on", display(settings.database));
+    const std::string outcome =
+        choices->empty() ? "nothing was measured"
+                         : fmt::format("{} holds what was measured; --resume goes on", display(settings.database));
     if (stop_requested) {
-        note("stopped; " + go_on);
+        note("stopped; " + outcome);
         return kExitStopped;
     }
     if (!result->status.ok()) {
-        if (!choices->empty()) note(go_on);
+        if (!choices->empty()) note(outcome);
         return fail(kExitError, result->status.message());
     }
-    if (!result->finished) note("the budget is used up; " + go_on);
+    if (!result->finished)
+        note("the budget is used up; " + outcome);
+    else if (choices->empty())
+        note(outcome + ": there is no schedule to compare the default with");
     return kExitOk;
 }
 
 int run_import(const TuneArguments& arguments) {
     const std::unique_ptr<tuner::TuneObserver> observer = make_tune_observer(progress_form(arguments.events));
-    const Result<std::size_t> count = tuner::import_results(arguments.import, arguments.database, *observer);
-    if (!count.ok()) return fail(kExitError, count.status().message());
-    observer->on_note(fmt::format("{} records appended to {}", count.value(), display(arguments.database)));
+    const Result<tuner::ImportResult> result =
+        tuner::import_results(arguments.import, arguments.database, arguments.accept_stale, *observer);
+    if (!result.ok()) return fail(kExitError, result.status().message());
+    const std::string appended = fmt::format("{} records appended to {}", result->records, display(arguments.database));
+    if (result->refused > 0)
+        return fail(kExitError,
+                    fmt::format("{}: {} not add up; {}", display(arguments.import),
+                                result->refused == 1 ? "1 answer does" : fmt::format("{} answers do", result->refused),
+                                appended));
+    observer->on_note(appended);
     return kExitOk;
 }
 
@@ -114,6 +126,7 @@ int run_tune(const TuneArguments& arguments) {
         if (all->size() != 1) return fail(kExitUsage, "--bundle: expected one --family");
         const std::unique_ptr<tuner::TuneObserver> observer = make_tune_observer(form);
         const Status status = tuner::make_bundle(all->front(), arguments.bundle, *observer, stop_requested);
+        if (stop_requested) return fail(kExitStopped, "stopped; there is no bundle");
         return status.ok() ? kExitOk : exit_code_of(status);
     }
     for (const tuner::TuneSettings& settings : all.value()) {

@@ -4,7 +4,9 @@
 #include <time.h>
 
 #include <algorithm>
+#include <random>
 
+#include "inputs/messages.h"
 #include "tuner/kernel_versions.h"
 #include "tuner/stages.h"
 
@@ -16,6 +18,16 @@ std::string utc_time() {
     ::gmtime_r(&now, &parts);
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                        parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+std::string new_session(std::string_view kind) {
+    return fmt::format("{}.{}.{:08x}", kind, utc_time(), std::random_device()());
+}
+
+Status check_level(const Answer& answer, std::string_view kernel, Isa isa) {
+    if (answer.kernel == kernel && answer.isa == octile::name_of(isa)) return {};
+    return parse_error(
+        fmt::format("expected {} on {}, found {} on {}", kernel, octile::name_of(isa), answer.kernel, answer.isa));
 }
 
 Result<std::vector<Record>> records_of(const Answer& answer, const JobText& job, const RecordContext& context) {

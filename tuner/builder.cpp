@@ -163,10 +163,9 @@ Result<std::map<std::string, std::string>> Builder::build(const std::vector<Buil
                           fmt::format("the default schedule: {}", reasons->at(candidates.front().name)));
         if (Status status = configure(left); !status.ok()) return status;
     }
-    if (Status status = run({"cmake", "--build", settings_.folder.native(), "--target", "octile_measure"});
-        !status.ok())
-        return status;
-    return reasons;
+    if (!settings_.program) return reasons;
+    const Status linked = run({"cmake", "--build", settings_.folder.native(), "--target", "octile_measure"});
+    return linked.ok() ? std::move(reasons) : linked;
 }
 
 }  // namespace octile::tuner

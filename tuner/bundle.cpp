@@ -11,6 +11,7 @@
 #include "planner/json_reader.h"
 #include "tuner/answer_records.h"
 #include "tuner/database.h"
+#include "tuner/kernel_versions.h"
 #include "tuner/process.h"
 #include "tuner/schedule_file.h"
 #include "tuner/stages.h"
@@ -26,7 +27,7 @@ constexpr std::string_view kScript = R"sh(#!/bin/sh
 # Measures the jobs of this folder into results.jsonl; started again, it goes on. Then, where Octile is:
 #   octile tune --import results.jsonl --db tuning.jsonl
 cd "$(dirname "$0")" || exit 1
-[ -s results.jsonl ] || cat manifest.json > results.jsonl
+[ -s results.jsonl ] || { cp manifest.json results.tmp && mv results.tmp results.jsonl; } || exit 1
 exec ./octile_measure --jobs jobs.jsonl --results results.jsonl
 )sh";
 
@@ -106,6 +107,7 @@ Result<Manifest> manifest_from_json(std::string_view line) {
     const std::string core = reader.string("core");
     const std::vector<std::string> jobs = reader.strings("jobs");
     const json* candidates = reader.member("candidates");
+    if (candidates && !candidates->is_object()) reader.fail("candidates", "an object", internal::found(*candidates));
     reader.finish();
     if (!status.ok()) return status;
     Result<Core> parsed = core_from_json(core);
@@ -115,7 +117,11 @@ Result<Manifest> manifest_from_json(std::string_view line) {
         internal::ObjectReader entry(candidate, "candidates." + name, status, "candidate");
         const std::string label = entry.string("label");
         const json* content = entry.member("entry");
-        if (content && content->is_object()) manifest.context.entries[name] = {label, *content};
+        if (!status.ok()) return status;
+        // Candidates are named after what they are.
+        if (!content->is_object() || name_of_entry(*content) != name)
+            return parse_error(fmt::format("candidates.{}.entry: expected the schedule of that name", name));
+        manifest.context.entries[name] = {label, *content};
     }
     for (const std::string& text : jobs) {
         Result<JobText> job = job_from_json(text);
@@ -127,8 +133,27 @@ Result<Manifest> manifest_from_json(std::string_view line) {
         }
         manifest.jobs.push_back(std::move(job).value());
     }
-    if (!status.ok()) return status;
     return manifest;
+}
+
+// One record of a session.
+std::string identity_of(const Record& record) {
+    return record.job + "/" + name_of_entry(record.params);
+}
+
+// Those of the session that the database holds. An import that was ended may have left some of a job's.
+Result<std::set<std::string>> known_records(const fs::path& database, const std::string& session, bool accept_stale) {
+    std::set<std::string> known;
+    std::error_code ignored;
+    if (!fs::exists(database, ignored)) return known;
+    const Result<DatabaseContent> content = read_database(database);
+    if (!content.ok()) return content.status();
+    const std::string stale = stale_message(database, content->records, kernel_versions());
+    if (!stale.empty() && !accept_stale) return Status(StatusCode::kInvalidArgument, stale);
+    for (const Record& record : content->records) {
+        if (record.session == session) known.insert(identity_of(record));
+    }
+    return known;
 }
 
 }  // namespace
@@ -137,7 +162,7 @@ Status make_bundle(const TuneSettings& settings, const fs::path& path, TuneObser
                    const std::atomic<bool>& stop) {
     const Result<json> base = schedule_entry(settings.source / "schedules", "", settings.isa, settings.kernel);
     if (!base.ok()) return base.status();
-    const std::string session = fmt::format("bundle-{}.{}", name_of_entry(base.value()), utc_time());
+    const std::string session = new_session("bundle-" + name_of_entry(base.value()));
     Content content = content_of(settings, base.value(), session);
     observer.on_build(content.build.size());
     BuildSettings build{.source = settings.source,
@@ -181,43 +206,49 @@ Status make_bundle(const TuneSettings& settings, const fs::path& path, TuneObser
     return packed->ok() ? Status() : Status(StatusCode::kIoError, "tar " + packed->what());
 }
 
-Result<std::size_t> import_results(const fs::path& results, const fs::path& database, TuneObserver& observer) {
+Result<ImportResult> import_results(const fs::path& results, const fs::path& database, bool accept_stale,
+                                    TuneObserver& observer) {
     constexpr std::size_t kMostBytes = std::size_t{1} << 30;
-    const Result<std::string> file = read_text_file(results, kMostBytes);
-    if (!file.ok()) return file.status();
-    const std::string& text = file.value();
-    const std::size_t end_of_manifest = std::min(text.find('\n'), text.size());
-    const Result<Manifest> manifest = manifest_from_json(std::string_view(text).substr(0, end_of_manifest));
+    const Result<std::string> text = read_text_file(results, kMostBytes);
+    if (!text.ok()) return text.status();
+    const std::size_t end_of_manifest = std::min(text->find('\n'), text->size());
+    const Result<Manifest> manifest = manifest_from_json(std::string_view(text.value()).substr(0, end_of_manifest));
     if (!manifest.ok()) return parse_error(fmt::format("{}:1: {}", display(results), manifest.status().message()));
 
-    std::set<std::string> known;
-    std::error_code ignored;
-    if (fs::exists(database, ignored)) {
-        const Result<DatabaseContent> content = read_database(database);
-        if (!content.ok()) return content.status();
-        for (const Record& record : content->records)
-            known.insert(record.session + "/" + record.job);
-    }
-    std::size_t count = 0;
+    const Result<std::set<std::string>> known = known_records(database, manifest->context.session, accept_stale);
+    if (!known.ok()) return known.status();
+    ImportResult result;
+    std::vector<Record> fresh;
     for (const JobText& job : manifest->jobs) {
-        const std::string marker = fmt::format("{{\"octile_measure\":{},\"job\":\"{}\"", kProtocolVersion, job.job);
-        const std::size_t from = text.find(marker);
-        const std::size_t last = text.find(fmt::format("{{\"end\":\"{}\"", job.job));
-        const std::size_t to = text.find('\n', last == std::string::npos ? text.size() : last);
-        if (from == std::string::npos || to == std::string::npos) {
+        const std::string_view found = find_answer(text.value(), job);
+        if (found.empty()) {
             observer.on_note(fmt::format("{}: no whole answer to {}", display(results), job.job));
             continue;
         }
-        if (known.contains(job.job)) continue;
-        const Result<Answer> answer = answer_from_text(std::string_view(text).substr(from, to + 1 - from), job);
-        if (!answer.ok())
-            return parse_error(fmt::format("{}: {}: {}", display(results), job.job, answer.status().message()));
-        const Result<std::vector<Record>> records = records_of(answer.value(), job, manifest->context);
-        if (!records.ok()) return records.status();
-        if (const auto notes = append_records(database, records.value()); !notes.ok()) return notes.status();
-        count += records->size();
+        const Result<Answer> answer = answer_from_text(found, job);
+        if (!answer.ok()) {
+            observer.on_note(fmt::format("{}: {}: {}; left out", display(results), job.job, answer.status().message()));
+            ++result.refused;
+            continue;
+        }
+        // What is wrong here is so with all that this program says.
+        const Status level = check_level(answer.value(), manifest->context.kernel, manifest->context.isa);
+        Result<std::vector<Record>> records =
+            level.ok() ? records_of(answer.value(), job, manifest->context) : Result<std::vector<Record>>(level);
+        if (!records.ok())
+            return Status(records.status().code(),
+                          fmt::format("{}: {}: {}", display(results), job.job, records.status().message()));
+        for (Record& record : records.value()) {
+            if (!known->contains(identity_of(record))) fresh.push_back(std::move(record));
+        }
     }
-    return count;
+    result.records = fresh.size();
+    if (fresh.empty()) return result;
+    const Result<std::vector<std::string>> notes = append_records(database, fresh);
+    if (!notes.ok()) return notes.status();
+    for (const std::string& note : notes.value())
+        observer.on_note(note);
+    return result;
 }
 
 }  // namespace octile::tuner

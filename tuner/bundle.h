@@ -16,9 +16,16 @@ namespace octile::tuner {
 Status make_bundle(const TuneSettings& settings, const std::filesystem::path& path, TuneObserver& observer,
                    const std::atomic<bool>& stop);
 
-// Appends what a bundle's results.jsonl holds to the database. Jobs that are in it already are left out; half an answer
-// at the end is, with a note. Returns the number of records.
-Result<std::size_t> import_results(const std::filesystem::path& results, const std::filesystem::path& database,
-                                   TuneObserver& observer);
+struct ImportResult {
+    std::size_t records = 0;  // appended
+    std::size_t refused = 0;  // answers that do not add up, and were left out
+};
+
+// Appends what a bundle's results.jsonl holds to the database, but for the records that are there already. Jobs without
+// a whole answer, and answers that do not add up, are left out with a note each. Errors, of which nothing is appended:
+// the file has no manifest; a program of another level or other kernels, or an emulator, measured it; the database
+// cannot be read, or holds records of other kernels and `accept_stale` is false.
+Result<ImportResult> import_results(const std::filesystem::path& results, const std::filesystem::path& database,
+                                    bool accept_stale, TuneObserver& observer);
 
 }  // namespace octile::tuner

@@ -208,12 +208,8 @@ Result<Answer> Workbench::ask(const JobText& text) {
         runner_->run(to_json(text), settings_.job_seconds > 0 ? settings_.job_seconds : 60 + 4 * expected);
     if (!reply.ok()) return reply.status();
     Result<Answer> answer = answer_from_text(reply.value(), text);
-    if (!answer.ok())
-        return Status(answer.status().code(), fmt::format("the runner's answer: {}", answer.status().message()));
-    if (answer->kernel != settings_.kernel || answer->isa != name_of(settings_.isa))
-        return Status(StatusCode::kParseError,
-                      fmt::format("the runner's answer: expected {} on {}, found {} on {}", settings_.kernel,
-                                  name_of(settings_.isa), answer->kernel, answer->isa));
+    const Status status = answer.ok() ? check_level(answer.value(), settings_.kernel, settings_.isa) : answer.status();
+    if (!status.ok()) return Status(status.code(), fmt::format("the runner's answer: {}", status.message()));
     return answer;
 }
 

@@ -162,4 +162,28 @@ Result<Answer> answer_from_text(std::string_view text, const JobText& job) {
     return answer;
 }
 
+std::string_view find_answer(std::string_view text, const JobText& job) {
+    const std::string name = json(job.job).dump();
+    const std::string first = fmt::format("{{\"octile_measure\":{},\"job\":{}", kProtocolVersion, name);
+    const std::string last = fmt::format("{{\"end\":{}", name);
+    const std::size_t end = text.rfind('\n');  // what follows is not whole
+    if (end == std::string_view::npos) return {};
+    text = text.substr(0, end + 1);
+    const std::size_t tail = text.rfind(last);
+    if (tail == std::string_view::npos) return {};
+    const std::size_t head = text.rfind(first, tail);
+    if (head == std::string_view::npos) return {};
+    return text.substr(head, text.find('\n', tail) + 1 - head);
+}
+
+std::size_t size_of_whole_answers(std::string_view text) {
+    std::size_t whole = 0;
+    for (std::size_t start = 0, end; (end = text.find('\n', start)) != std::string_view::npos; start = end + 1) {
+        const std::string_view line = text.substr(start, end - start);
+        const bool manifest = start == 0 && !line.starts_with("{\"octile_measure\":");
+        if (manifest || line.starts_with("{\"end\":")) whole = end + 1;
+    }
+    return whole;
+}
+
 }  // namespace octile::tuner

@@ -64,4 +64,14 @@ std::string to_text(const Answer& answer);
 // what is wrong.
 Result<Answer> answer_from_text(std::string_view text, const JobText& job);
 
+// Files of many answers, one after the other. Their writer may have been ended at any moment.
+
+// The last answer to the job that has an end, from its first line to its last; empty: there is none. What is between
+// may still be wrong.
+std::string_view find_answer(std::string_view text, const JobText& job);
+
+// Size of the part that consists of whole answers, and of the line before them if it is none of theirs, a bundle's
+// manifest: where the next answer belongs.
+std::size_t size_of_whole_answers(std::string_view text);
+
 }  // namespace octile::tuner

@@ -26,7 +26,8 @@ std::string lines_of(const json& object) {
     return "{" + text + "\n  }";
 }
 
-std::string entry_text(const json& entry) {
+// A line per field, and per tile. `margin`: of the line that it begins in.
+std::string entry_text(const json& entry, const std::string& margin) {
     std::vector<std::string_view> keys;
     for (const std::string_view key : kOrder) {
         if (entry.contains(key)) keys.push_back(key);
@@ -34,20 +35,23 @@ std::string entry_text(const json& entry) {
     for (const auto& [key, value] : entry.items()) {
         if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
     }
+    const std::string inner = margin + "  ";
     std::string text = "{";
     for (const std::string_view key : keys) {
-        text += fmt::format("{}\n        \"{}\": ", text.size() > 1 ? "," : "", key);
+        text += fmt::format("{}\n{}\"{}\": ", text.size() > 1 ? "," : "", inner, key);
         const json& value = entry[std::string(key)];
-        if (key != "tiles") {
+        if (key == "large") {
+            text += entry_text(value, inner);
+        } else if (key == "tiles") {
+            text += "[";
+            for (std::size_t i = 0; i < value.size(); ++i)
+                text += fmt::format("{}\n{}  {}", i ? "," : "", inner, value[i].dump());
+            text += fmt::format("\n{}]", inner);
+        } else {
             text += value.dump();
-            continue;
         }
-        text += "[";
-        for (std::size_t i = 0; i < value.size(); ++i)
-            text += fmt::format("{}\n          {}", i ? "," : "", value[i].dump());
-        text += "\n        ]";
     }
-    return text + "\n      }";
+    return fmt::format("{}\n{}}}", text, margin);
 }
 
 }  // namespace
@@ -118,7 +122,7 @@ std::string schedule_text(const json& schedule) {
         first_level = false;
         bool first_entry = true;
         for (const auto& [kind, entry] : entries.items()) {
-            text += fmt::format("{}\n      \"{}\": {}", first_entry ? "" : ",", kind, entry_text(entry));
+            text += fmt::format("{}\n      \"{}\": {}", first_entry ? "" : ",", kind, entry_text(entry, "      "));
             first_entry = false;
         }
         text += "\n    }";

@@ -24,6 +24,8 @@ class Search {
 
     // Measures a pool that the default belongs to until one is left, or they are told apart no better.
     void run_generation(std::vector<std::size_t> pool) {
+        // What is not measured is not built.
+        if (pool.size() < 2 || cannot_measure(pool.size(), settings_.first_rounds)) return;
         if (!prepare(pool)) return;
         progress_.done = 0;
         progress_.total = 0;
@@ -73,6 +75,13 @@ class Search {
         status_ = std::move(status);
     }
 
+    // Whether the budget does not allow for these rounds on one layer, which ends the search.
+    bool cannot_measure(std::size_t candidates, int rounds) {
+        if (trials_ + samples_of_job(candidates, rounds) <= settings_.trials && !laboratory_.ended()) return false;
+        end(SearchEnd::kBudget);
+        return true;
+    }
+
     bool prepare(std::vector<std::size_t>& pool) {
         const Result<std::vector<bool>> usable = laboratory_.prepare(pool);
         if (!usable.ok()) {
@@ -95,11 +104,8 @@ class Search {
 
     bool run_rung(std::vector<std::size_t>& pool, int rounds) {
         for (std::size_t layer = 0; layer < settings_.layers; ++layer) {
-            const std::int64_t taken = samples_of_job(pool.size(), rounds);
-            if (trials_ + taken > settings_.trials || laboratory_.ended()) {
-                end(SearchEnd::kBudget);
-                return false;
-            }
+            if (cannot_measure(pool.size(), rounds)) return false;
+            const std::size_t measured = pool.size();
             const Job job{fmt::format("g{}.r{}.l{}", progress_.generation, progress_.rung, layer), layer, pool, rounds};
             const Result<std::vector<CandidateSamples>> results = laboratory_.measure(job);
             if (!results.ok()) {
@@ -114,6 +120,7 @@ class Search {
             }
             for (std::size_t i = 0; i < pool.size(); ++i)
                 samples_.add(layer, pool[i], results->front().ns, results.value()[i].ns);
+            const std::int64_t taken = samples_of_job(measured, rounds);
             trials_ += taken;
             progress_.done = std::min(progress_.total, progress_.done + taken);
             std::erase_if(pool, [&](std::size_t candidate) { return samples_.failed(candidate); });

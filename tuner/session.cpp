@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "inputs/messages.h"
+#include "tuner/answer_records.h"
 #include "tuner/database.h"
 #include "tuner/kernel_versions.h"
 #include "tuner/laboratory.h"
@@ -85,7 +86,7 @@ Result<TuneResult> tune(const TuneSettings& settings, Runner* runner, TuneObserv
     if (!earlier.ok()) return earlier.status();
     if (settings.resume && earlier->session.empty())
         observer.on_note("no search with these settings to resume: this is a new one");
-    const std::string session = earlier->session.empty() ? fmt::format("{}.{}", kind, utc_time()) : earlier->session;
+    const std::string session = earlier->session.empty() ? new_session(kind) : earlier->session;
 
     TuneResult result{.session = session, .entry = default_entry, .label = label_of_entry(default_entry), .status = {}};
     Workbench workbench(settings, traits, default_entry, session, std::move(earlier->records), runner, observer, stop);

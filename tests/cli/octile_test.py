@@ -107,5 +107,6 @@ def main() -> None:
     parser.add_argument("--emulator", type=shlex.split, default=[], help="command that runs a program of the target")
     parser.add_argument("--models", type=pathlib.Path, required=True, help="folder of layer lists")
     parser.add_argument("--build", choices=["optimized", "debug", "sanitized"], default="optimized")
+    parser.add_argument("--tune-folder", type=pathlib.Path, help="where octile tune builds, for the tests in which it does; kept between runs")
     _, rest = parser.parse_known_args(namespace=SETTINGS)
     unittest.main(module="__main__", argv=[sys.argv[0], *rest])

@@ -26,6 +26,10 @@ def kernel_digest() -> str:
 DIGEST = kernel_digest()
 
 
+def read_records(database: pathlib.Path) -> list:
+    return [json.loads(line) for line in database.read_text().splitlines()[1:]]
+
+
 class TuneTest(OctileTest):
     def setUp(self):
         super().setUp()
@@ -41,7 +45,7 @@ class TuneTest(OctileTest):
         return self.octile(*self.arguments(mode, *more), **options)
 
     def records(self, file: str = "t.jsonl") -> list:
-        return [json.loads(line) for line in (self.folder / file).read_text().splitlines()[1:]]
+        return read_records(self.folder / file)
 
     def start(self, mode: str, *more) -> subprocess.Popen:
         return subprocess.Popen(command(*self.arguments(mode, *more)), cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL,

@@ -56,7 +56,7 @@ class VariantsTest(unittest.TestCase):
         self.assertEqual(run.field("gemm_s8_8x48x4_large_avx512vnni", "weights"), "WeightSize::kLarge")
 
     def test_another_order_is_other_code(self):
-        run = Run(schedule(large={"order": "rows"}))
+        run = Run(schedule(order="columns", large={"order": "rows"}))
         self.assertNotIn("SAME_AS", run.kernels["gemm_s8_7x48x4_large_avx512vnni"])
 
     def test_tiles_for_the_planner_are_those_of_every_level(self):

@@ -1,8 +1,10 @@
 #include "tuner/record.h"
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "tests/tuner/records.h"
+#include "tuner/answer_records.h"
 
 using namespace octile;
 using namespace octile::tuner;
@@ -67,4 +69,12 @@ TEST_CASE("A model's figures need no verification and stay apart", "[record]") {
     record.verified = false;
     REQUIRE(record_from_json(to_json(record)).ok());
     CHECK(record_from_json(to_json(record)).value().source == Source::kModel);
+}
+
+TEST_CASE("Sessions of the same second have names of their own", "[record]") {
+    std::set<std::string> names;
+    for (int i = 0; i < 20; ++i)
+        names.insert(new_session("kind"));
+    CHECK(names.size() == 20);
+    CHECK(names.begin()->starts_with("kind.20"));
 }

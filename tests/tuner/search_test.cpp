@@ -94,6 +94,7 @@ class NoisyLaboratory : public Laboratory {
     explicit NoisyLaboratory(Surface& surface) : surface_(surface) {}
 
     Result<std::vector<bool>> prepare(std::span<const std::size_t> candidates) override {
+        prepared += candidates.size();
         std::vector<bool> usable;
         for (const std::size_t candidate : candidates)
             usable.push_back(candidate != unusable);
@@ -120,7 +121,7 @@ class NoisyLaboratory : public Laboratory {
     }
     bool ended() const override { return samples >= stop_after; }
 
-    std::size_t unusable = SIZE_MAX, wrong = SIZE_MAX;
+    std::size_t unusable = SIZE_MAX, wrong = SIZE_MAX, prepared = 0;
     std::int64_t samples = 0, stop_after = INT64_MAX;
     std::string fails_at;
     std::vector<std::string> names;
@@ -231,6 +232,17 @@ TEST_CASE("What ends a search early keeps what was found", "[search]") {
         CHECK(result.end == SearchEnd::kStopped);
         CHECK(result.status.message() == "the board is gone");
         CHECK(result.ranking.size() == settings.first);
+    }
+    SECTION("what cannot be measured is not built") {
+        NoisyLaboratory laboratory(surface);
+        settings.trials = static_cast<std::int64_t>(settings.first) * settings.first_rounds - 1;
+        CHECK(run(surface, laboratory, settings).end == SearchEnd::kBudget);
+        laboratory.stop_after = 0;
+        settings.trials = INT64_MAX;
+        CHECK(run(surface, laboratory, settings).end == SearchEnd::kBudget);
+        const std::vector<double> alone = {1.0};
+        CHECK(search(alone, settings, laboratory, [](std::size_t) { return std::vector<std::size_t>(); }).best == 0);
+        CHECK(laboratory.prepared == 0);
     }
     SECTION("nothing was measured") {
         NoisyLaboratory laboratory(surface);

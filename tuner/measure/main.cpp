@@ -3,7 +3,7 @@
 //   octile_measure                         one job on stdin, the answer on stdout
 //   octile_measure --keep FOLDER           the same, and keeps the answer: asked again for the same job, it gives that
 //   octile_measure --jobs FILE --results FILE   all jobs of a file, one a line; those with an answer in RESULTS are
-//   done
+//   done, half an answer at its end is cut off
 //
 // A job that is cut off from whoever asked goes on with --keep and --jobs. tuner/protocol.h is the format. Exit code 0
 // if every job has an answer, 1 if not, 2 for wrong usage. OCTILE_EMULATED=<words>, if set, is taken for an emulator's
@@ -86,8 +86,12 @@ Result<std::string> kept_answer(const fs::path& folder, const std::string& line)
 }
 
 int run_all(const fs::path& jobs, const fs::path& results) {
-    // Answers that are whole so far, by their last line.
     const std::string before = content_of(results);
+    // Half an answer, of one that was ended, is measured again, and would make the next one unreadable.
+    const std::size_t whole = tuner::size_of_whole_answers(before);
+    std::error_code error;
+    if (whole < before.size()) fs::resize_file(results, whole, error);
+    if (error) return fail(fmt::format("{}: {}", results.native(), error.message()));
     std::ifstream file(jobs);
     if (!file) return fail(fmt::format("{}: cannot be read", jobs.native()));
     const std::string emulated = emulator();
@@ -96,7 +100,7 @@ int run_all(const fs::path& jobs, const fs::path& results) {
     while (std::getline(file, line)) {
         const Result<JobText> job = tuner::job_from_json(line);
         if (!job.ok()) return fail(fmt::format("{}: {}", jobs.native(), job.status().message()));
-        if (before.find(fmt::format("{{\"end\":\"{}\"", job->job)) != std::string::npos) continue;
+        if (tuner::answer_from_text(tuner::find_answer(before, job.value()), job.value()).ok()) continue;
         const Result<std::string> answer = answer_to(line, emulated);
         if (!answer.ok()) {
             code = fail(fmt::format("{}: {}", job->job, answer.status().message()));
