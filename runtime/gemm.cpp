@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "octile/parallel.h"
 #include "runtime/cache_sizes.h"
 #include "runtime/parallel.h"
 
@@ -121,6 +122,14 @@ class Gemm {
         return std::max(gemm_.wide.back()->info.tile_n, rest ? rest->info.tile_n : 1);
     }
 
+    // How often to cut the rows among threads. A thread that multiplies the rows that it has quantized takes nothing of
+    // x out of another one's cache, where each has room for the weights.
+    std::int64_t row_tasks() const {
+        constexpr std::int64_t kFewestRows = 32;  // too few would read the weights too often
+        if (weights_.size() == WeightSize::kLarge) return 1;
+        return std::clamp<std::int64_t>(rows_.rows / kFewestRows, 1, threads());
+    }
+
     void choose_blocks() {
         const std::int64_t panel_m = rows_.panel_m();
         const std::int64_t row_bytes = rows_.padded_k() * size_of(kernels_.element());
@@ -132,7 +141,8 @@ class Gemm {
         block_rows_ =
             whole(blocking.block_rows > 0 ? blocking.block_rows : cache_sizes().level2 / 2 / row_bytes, panel_m);
         block_columns_ = whole(blocking.block_columns > 0 ? blocking.block_columns : weights_.padded_n(), unit_);
-        task_rows_ = whole(blocking.task_rows > 0 ? blocking.task_rows : round_up(rows_.rows, panel_m), panel_m);
+        task_rows_ = blocking.task_rows > 0 ? whole(blocking.task_rows, panel_m)
+                                            : round_up((rows_.rows + row_tasks() - 1) / row_tasks(), panel_m);
         strip_rows_ = std::min({round_up(kStripRows, panel_m), block_rows_, round_up(rows_.rows, panel_m)});
         const std::int64_t fit = kStripFloats / (strip_rows_ * weights_.matrices) / unit_ * unit_;
         strip_columns_ = std::min(std::max<std::int64_t>(fit, unit_), round_up(weights_.n, unit_));

@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace octile {
 namespace {
@@ -46,14 +49,13 @@ class Pool {
         start_workers(threads - 1);
         task_ = task;
         context_ = context;
-        count_ = count;
-        next_ = 0;
+        share_out(count, threads);
         result_ = 0;
         admitted_ = threads - 1;
         entrance_.store(kOpen, std::memory_order_release);
         loops_.fetch_add(1, std::memory_order_release);
         loops_.notify_all();
-        work();
+        work(0);
         entrance_.fetch_and(~kOpen, std::memory_order_acq_rel);
         const auto empty = [&] { return entrance_.load(std::memory_order_acquire) == 0; };
         while (!spin(kPatience, empty))
@@ -68,6 +70,13 @@ class Pool {
   private:
     static constexpr std::uint32_t kOpen = 1, kEntered = 2;
 
+    // Neighbouring tasks that are a thread's in every loop of as many: the weights that it reads then are still in its
+    // cache the next time. On a cache line of its own.
+    struct alignas(64) Share {
+        std::atomic<int> next = 0;
+        int end = 0;
+    };
+
     void start_workers(int wanted) {
         for (; workers_ < wanted; workers_++) {
             pthread_t thread;
@@ -78,10 +87,31 @@ class Pool {
         }
     }
 
-    void work() {
-        for (int index; (index = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
-            const int result = task_(context_, index);
-            if (int none = 0; result != 0) result_.compare_exchange_strong(none, result);
+    void share_out(int count, int threads) {
+        if (threads > capacity_) {
+            shares_ = std::make_unique<Share[]>(static_cast<std::size_t>(threads));
+            capacity_ = threads;
+        }
+        threads_ = threads;
+        for (int thread = 0; thread < threads; thread++) {
+            Share& share = shares_[static_cast<std::size_t>(thread)];
+            share.next.store(first_of(thread, count, threads), std::memory_order_relaxed);
+            share.end = first_of(thread + 1, count, threads);
+        }
+    }
+
+    static int first_of(int thread, int count, int threads) {
+        return static_cast<int>(std::int64_t{count} * thread / threads);
+    }
+
+    // A thread's own tasks first, then what is left of the others'.
+    void work(int thread) {
+        for (int turn = 0; turn < threads_; turn++) {
+            Share& share = shares_[static_cast<std::size_t>((thread + turn) % threads_)];
+            for (int index; (index = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+                const int result = task_(context_, index);
+                if (int none = 0; result != 0) result_.compare_exchange_strong(none, result);
+            }
         }
     }
 
@@ -99,7 +129,7 @@ class Pool {
             if (!spin(kLookOut, another)) loops_.wait(seen, std::memory_order_acquire);
             seen = loops_.load(std::memory_order_acquire);
             if (index >= admitted_.load(std::memory_order_relaxed) || !enter()) continue;
-            work();
+            work(index + 1);
             entrance_.fetch_sub(kEntered, std::memory_order_release);
         }
     }
@@ -108,9 +138,10 @@ class Pool {
 
     int (*task_)(void* context, int index) = nullptr;
     void* context_ = nullptr;
-    int count_ = 0;
+    std::unique_ptr<Share[]> shares_;
+    int capacity_ = 0, threads_ = 0;  // shares that there is memory for, and of this loop
     int workers_ = 0;
-    std::atomic<int> next_ = 0, result_ = 0, admitted_ = 0;
+    std::atomic<int> result_ = 0, admitted_ = 0;
     std::atomic<std::uint32_t> entrance_ = 0;  // kOpen while a loop runs, and kEntered for each worker in it
     std::atomic<std::uint32_t> loops_ = 0;     // begun so far
     std::atomic<bool> taken_ = false;
@@ -127,7 +158,7 @@ void* Pool::worker(void* index) {
 
 int run_on_pool(int threads, int count, int (*task)(void* context, int index), void* context) {
     if (threads > 1 && count > 1 && pool.take()) {
-        const int result = pool.run(threads, count, task, context);
+        const int result = pool.run(std::min(threads, count), count, task, context);
         pool.give_back();
         return result;
     }
