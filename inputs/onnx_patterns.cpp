@@ -128,16 +128,17 @@ const onnx::NodeProto* maker(const OnnxGraph& graph, std::string_view value, std
     return &graph.node(*made);
 }
 
-// Whether a ReduceMean is over the last axis alone.
+// Whether a ReduceMean is over the last axis alone. A file may hold any number as an axis, and double holds all that
+// could be one.
 bool is_over_last_axis(const OnnxGraph& graph, const onnx::NodeProto& mean) {
-    std::optional<std::int64_t> axis;
+    std::optional<double> axis;
     if (const onnx::AttributeProto* const axes = find_attribute(mean, "axes")) {
-        if (axes->ints_size() == 1) axis = axes->ints(0);
+        if (axes->ints_size() == 1) axis = static_cast<double>(axes->ints(0));
     } else if (mean.input_size() == 2) {
-        if (const std::optional<double> value = graph.scalar(mean.input(1))) axis = static_cast<std::int64_t>(*value);
+        axis = graph.scalar(mean.input(1));
     }
     const std::optional<Shape> shape = graph.shape(mean.input(0));
-    return axis && (*axis == -1 || (shape && *axis + 1 == static_cast<std::int64_t>(shape->size())));
+    return axis && (*axis == -1 || (shape && *axis == static_cast<double>(shape->size()) - 1));
 }
 
 // What the root is the mean square of: x of sqrt(mean(x * x) + epsilon), and that epsilon. Empty when it is none.
