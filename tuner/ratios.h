@@ -26,10 +26,10 @@ struct Estimate {
 // A candidate replaces the default if it is faster by more than this share with a confidence of kSurely.
 // A model has no noise, and an error of several percent: what it finds has to be plain.
 inline constexpr double kTie = 0.005, kSurely = 0.95, kModelTie = 0.02;
+bool surely_faster(const Estimate& estimate, double tie = kTie);
+
 // "99.0 %", ">99.9 %".
 std::string confidence_text(const Estimate& estimate);
-
-bool surely_faster(const Estimate& estimate, double tie = kTie);
 
 struct Ranked {
     std::size_t candidate = 0;

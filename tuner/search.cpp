@@ -105,7 +105,6 @@ class Search {
     bool run_rung(std::vector<std::size_t>& pool, int rounds) {
         for (std::size_t layer = 0; layer < settings_.layers; ++layer) {
             if (cannot_measure(pool.size(), rounds)) return false;
-            const std::size_t measured = pool.size();
             const Job job{fmt::format("g{}.r{}.l{}", progress_.generation, progress_.rung, layer), layer, pool, rounds};
             const Result<std::vector<CandidateSamples>> results = laboratory_.measure(job);
             if (!results.ok()) {
@@ -120,7 +119,7 @@ class Search {
             }
             for (std::size_t i = 0; i < pool.size(); ++i)
                 samples_.add(layer, pool[i], results->front().ns, results.value()[i].ns);
-            const std::int64_t taken = samples_of_job(measured, rounds);
+            const std::int64_t taken = samples_of_job(pool.size(), rounds);
             trials_ += taken;
             progress_.done = std::min(progress_.total, progress_.done + taken);
             std::erase_if(pool, [&](std::size_t candidate) { return samples_.failed(candidate); });
