@@ -15,7 +15,6 @@ namespace octile::cli {
 namespace {
 
 using tuner::Choice;
-using tuner::Estimate;
 using tuner::Group;
 
 std::string duration(double ns) {
@@ -90,10 +89,6 @@ std::string title_of(const Group& group) {
                        name.empty() ? group.core : name,
                        name.empty() || group.source == tuner::Source::kModel ? "" : fmt::format(" ({})", group.core),
                        group.vector_bits, group.threads, group.threads == 1 ? "" : "s", name_of(group.source));
-}
-
-std::string gain_of(const Estimate& estimate) {
-    return fmt::format("{}, sure to {}", tuner::percent_of(estimate), tuner::confidence_text(estimate));
 }
 
 std::string show_table(std::span<const Choice> choices) {

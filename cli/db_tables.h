@@ -11,9 +11,6 @@ namespace octile::cli {
 // "gemm_s8 on avx512vnni, sapphirerapids (x86:...), 512 bits, 1 thread, measured".
 std::string title_of(const tuner::Group& group);
 
-// "+4.2 %, sure to 99.9 %": how much faster than the default.
-std::string gain_of(const tuner::Estimate& estimate);
-
 // Every schedule of every group, the fastest first.
 std::string show_table(std::span<const tuner::Choice> choices);
 

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/db_tables.h"
 #include "cli/output.h"
+#include "tuner/selection.h"
 
 namespace octile::cli {
 namespace {
@@ -20,7 +20,7 @@ using tuner::StagePlan;
 std::string best_text(const SearchProgress& progress, const std::string& best) {
     if (!progress.best) return "nothing yet";
     if (progress.best->candidate == 0) return fmt::format("{} (where it started)", best);
-    return fmt::format("{} {}", best, gain_of(progress.best->estimate));
+    return fmt::format("{} {}", best, tuner::gain_of(progress.best->estimate));
 }
 
 class WordObserver : public tuner::TuneObserver {

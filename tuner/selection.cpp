@@ -144,11 +144,14 @@ std::string percent_of(const Estimate& estimate) {
     return fmt::format("{:+.1f} %", 100 * (estimate.speedup() - 1));
 }
 
+std::string gain_of(const Estimate& estimate) {
+    return fmt::format("{}, sure to {}", percent_of(estimate), confidence_text(estimate));
+}
+
 std::string verdict_of(const Choice& choice) {
     // Of a model there is no doubt, only error.
     const auto gain = [&](const Estimate& estimate) {
-        return percent_of(estimate) +
-               (choice.group.source == Source::kModel ? "" : ", sure to " + confidence_text(estimate));
+        return choice.group.source == Source::kModel ? percent_of(estimate) : gain_of(estimate);
     };
     if (!choice.is_default)
         return fmt::format("{} instead of {}: {}, of {} schedules", choice.label, choice.default_label,

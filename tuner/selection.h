@@ -55,6 +55,9 @@ struct Choice {
 // "+3.1 %", of how much faster than the default.
 std::string percent_of(const Estimate& estimate);
 
+// "+3.1 %, sure to 99.0 %".
+std::string gain_of(const Estimate& estimate);
+
 // What was chosen, and out of what: "8x16 instead of 8x12: +3.1 %, sure to 99.0 %, of 65 schedules".
 std::string verdict_of(const Choice& choice);
 
