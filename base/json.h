@@ -1,8 +1,10 @@
-// Reading and printing JSON, here and nowhere else in the library: nlohmann's parser and printer are the larger part of
-// a file that uses them.
+// Reading and printing JSON, here and nowhere else: nlohmann's parser and printer are the larger part of a file that
+// uses them, and what has been parsed here is nested so little that it may be copied, printed and destroyed.
 #pragma once
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,11 +13,20 @@
 
 namespace octile::internal {
 
-// A JSON document, or kParseError with the parser's reason on one line.
+// Why a text is not taken.
+struct JsonError {
+    std::size_t line, column;  // both from 1, the column in bytes; 0 where the parser does not say
+    std::string reason;        // one printable line: what the parser says, or the bound that was passed
+    bool too_deep;             // more than limits::kJsonDepth levels
+};
+
+// Parses `text` into `document`, at most limits::kJsonDepth levels deep. May throw std::bad_alloc.
+std::optional<JsonError> parse_json(std::string_view text, nlohmann::json& document);
+
+// The same as a value, or kParseError with place and reason on one line, or kOutOfMemory.
 Result<nlohmann::json> parse_json(std::string_view text);
 
-// What stands where something else was expected. Containers are not printed: they may be large, or nested beyond what a
-// recursive printer survives.
+// What stands where something else was expected. Containers are not printed: they may be large.
 std::string found(const nlohmann::json& value);
 
 // `text` as a JSON string, quotes included. Bytes that are not valid UTF-8 become U+FFFD.
