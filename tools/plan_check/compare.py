@@ -1,0 +1,200 @@
+"""Compares a plan with what a network was seen to run. Pure: no torch, no files.
+
+A plan says of a linear: its sizes, whether there is a bias, the activation behind it, what it multiplies (`gate`), and whose panel it reads
+(`panel`, `panel_from`). What it says and what is not so is a fault. What it could have said and does not is no fault: it is counted as unsaid.
+"""
+
+import collections
+import dataclasses
+import re
+
+from plan_check.truth import Linear, Truth
+
+
+@dataclasses.dataclass
+class Part:
+    """The rows of a linear's weight that a plan's row stands for: tensors that torch joined when it loaded them."""
+
+    linear: str
+    n: int
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    planned: dict | None  # the plan's row; None: it has none
+    run: Linear | None  # None: torch does not run it
+    faults: list[str] = dataclasses.field(default_factory=list)
+    unsaid: list[str] = dataclasses.field(default_factory=list)
+    left_out: str = ""  # why the plan says that it leaves this out
+
+
+def _pattern(name: str) -> re.Pattern:
+    """What a plan's name stands for: `*` is the number of a block, and a prefix may be missing."""
+    return re.compile(r"(?:.*\.)?" + r"\d+".join(map(re.escape, name.split("*"))))
+
+
+class Names:
+    """Which of the names seen in the run a name in the plan means."""
+
+    def __init__(self, names: list[str], aliases: dict[str, str] | None = None):
+        self.names, self.aliases = names, aliases or {}
+        self.ends = collections.defaultdict(list)
+        for name in names:
+            pieces = name.split(".")
+            for i in range(len(pieces)):
+                self.ends[".".join(pieces[i:])].append(name)
+
+    def find(self, planned: str) -> list[str]:
+        if planned in self.names:
+            return [planned]
+        if self.aliases.get(planned) in self.names:
+            return [self.aliases[planned]]
+        if "*" in planned:
+            return [name for name in self.names if _pattern(planned).fullmatch(name)]
+        if len(self.ends.get(planned, [])) == 1:
+            return self.ends[planned]
+        pieces = planned.split(".")
+        for i in range(1, len(pieces)):
+            end = ".".join(pieces[i:])
+            if end in self.names:
+                return [end]
+            if len(self.ends.get(end, [])) == 1 and i < len(pieces) - 1:
+                return self.ends[end]
+        return []
+
+
+def _norms(linear: Linear) -> set:
+    return {read.norm for read in linear.reads}
+
+
+def _values(linear: Linear) -> list[str]:
+    return [read.value for read in linear.reads]
+
+
+class Comparison:
+    def __init__(self, truth: Truth, plan: dict, parts: dict[str, Part] | None = None, aliases: dict[str, str] | None = None,
+                 left_out: dict[str, str] | None = None):
+        """`parts`: the plan's names of tensors that were found by their content, where names differ. `aliases`: other names of
+        what was seen. `left_out`: the plan's own list of what it did not take, with the reasons."""
+        self.truth, self.parts = truth, parts or {}
+        self.runner = truth.source.split()[0]
+        self.names = Names([linear.name for linear in truth.linears], {**{k: v.linear for k, v in self.parts.items()}, **(aliases or {})})
+        self.norms = Names(truth.norms, aliases)
+        self.bound: dict[str, str | None] = {}  # norms that the plan calls by a name that nobody knows -> what they are
+        self.linears = {linear.name: linear for linear in truth.linears}
+        self.planned = {layer["name"]: layer for layer in plan["layers"]}
+        self.rows = []
+        met = set()
+        for layer in plan["layers"]:
+            if layer["op"] != "linear":
+                continue
+            found = self.names.find(layer["name"])
+            met.update(found)
+            self.rows.append(self._row(layer, found))
+        for linear in truth.linears:
+            if linear.name not in met:
+                row = Row(linear.name, None, linear)
+                row.left_out = next((why for name, why in (left_out or {}).items()
+                                     if self.names.find(name.removesuffix(".weight")) == [linear.name]), "")
+                if not row.left_out:
+                    row.faults.append("not in the plan")
+                self.rows.append(row)
+
+    def _row(self, layer: dict, found: list[str]) -> Row:
+        if not found:
+            return Row(layer["name"], layer, None, [f"{self.runner} does not run it"])
+        run = self.linears[found[0]]
+        row = Row(layer["name"], layer, run)
+        part = self.parts.get(layer["name"])
+        for name in found:
+            linear = self.linears[name]
+            n = part.n if part and part.linear == name else linear.n
+            for field, is_so in (("k", linear.k), ("n", n), ("bias", linear.bias)):
+                if layer[field] != is_so:
+                    row.faults.append(f"{field}: {layer[field]}, {self.runner} {is_so}")
+            self._check_activation(row, layer, linear)
+            self._check_panel(row, layer, linear)
+        if len(found) > 1 and len(found) != layer["count"]:
+            row.faults.append(f"count: {layer['count']}, {self.runner} {len(found)}")
+        row.faults = list(dict.fromkeys(row.faults))
+        row.unsaid = list(dict.fromkeys(row.unsaid))
+        return row
+
+    def _check_activation(self, row: Row, layer: dict, linear: Linear):
+        # Of an activation told by its values there may be several that yield them.
+        is_so = [name for name in linear.act.split("|") if not name.startswith("*")] or ["none"]
+        if layer["act"] == "none" and is_so != ["none"]:
+            row.unsaid.append(f"act {'|'.join(is_so)}")
+        elif layer["act"] not in is_so:
+            row.faults.append(f"act: {layer['act']}, {self.runner} {linear.act}")
+        if gate := layer.get("gate"):
+            if linear.gates not in self.names.find(gate):
+                row.faults.append(f"times {gate}, {self.runner} {'times ' + linear.gates if linear.gates else 'not'}")
+        elif linear.gates:
+            row.unsaid.append("gate")
+
+    def _check_panel(self, row: Row, layer: dict, linear: Linear):
+        source = layer.get("panel_from") or ""
+        if layer["panel"] == "norm":
+            norms = self.norms.find(source) or [self.bound.setdefault(source, linear.reads[0].norm)]
+            norms = [norm for norm in norms if norm is not None]
+            if not _norms(linear) <= set(norms):
+                reads = ", ".join(sorted(norm for norm in _norms(linear) if norm) + ["no norm"] * (None in _norms(linear)))
+                row.faults.append(f"reads {source}, {self.runner} {reads}")
+        elif layer["panel"] == "shared":
+            others = [self.linears[name] for name in self.names.find(source)]
+            if not any(set(_values(linear)) & set(_values(other)) for other in others):
+                row.faults.append(f"shares its input with {source}, {self.runner} not")
+        elif layer["panel"] == "own" and _norms(linear) != {None}:
+            row.unsaid.append("norm")
+
+    # What people read.
+
+    def faults(self) -> int:
+        return sum(1 for row in self.rows if row.faults)
+
+    def table(self) -> list[list[str]]:
+        lines = [["linear", "M", "K", "N", "bias", "act", "reads", "verdict"]]
+        for row in self.rows:
+            layer, run = row.planned, row.run
+            if run is None:
+                sizes = [str(layer["m"]), str(layer["k"]), str(layer["n"]), "yes" if layer["bias"] else "no", layer["act"], "-"]
+            else:
+                reads = [read.norm or "" for read in run.reads]
+                many = len(set(reads)) > 1
+                text = "several" if many else (("rows of " if run.reads[0].rows else "") + reads[0] if reads[0] else "its own")
+                m = str(run.m) if layer is None or layer["m"] == run.m else f"{run.m} (plan {layer['m']})"
+                sizes = [m, str(run.k), str(run.n), "yes" if run.bias else "no", run.act.lstrip("*"), text]
+            verdict = "; ".join(row.faults) or (f"left out: {row.left_out}" if row.left_out else "right")
+            if row.unsaid and not row.faults:
+                verdict += f", unsaid: {', '.join(row.unsaid)}"
+            assumed = (layer or {}).get("assumed", [])
+            if assumed and not row.faults:
+                verdict += f" (assumed: {', '.join(assumed)})"
+            lines.append([row.name, *sizes, verdict])
+        return lines
+
+    def summary(self) -> str:
+        planned = [row for row in self.rows if row.planned]
+        right = sum(1 for row in planned if not row.faults)
+        missing = sum(1 for row in self.rows if not row.planned and not row.left_out)
+        told = sum(1 for row in self.rows if not row.planned and row.left_out)
+        unsaid = sum(len(row.unsaid) for row in self.rows)
+        text = f"{len(self.truth.linears)} linears run, {len(planned)} planned: {right} right, {len(planned) - right} wrong, " \
+               f"{missing} missing without a word"
+        others = sum(1 for row in planned if row.run and row.planned["m"] != row.run.m)
+        if others:
+            text += f"; M is another in {others}"
+        if told:
+            text += f", {told} left out and said"
+        if unsaid:
+            text += f"; unsaid in {unsaid} places"
+        return text
+
+
+def aligned(lines: list[list[str]]) -> str:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    numbers = {1, 2, 3}
+    return "\n".join("  ".join(cell.rjust(width) if i in numbers else cell.ljust(width)
+                               for i, (cell, width) in enumerate(zip(line, widths))).rstrip() for line in lines)
