@@ -105,14 +105,14 @@ class Measurement {
             const LinearTensor& tensor = tensors_[row];
             Weights& w = weights.emplace_back();
             w.layer = &tensor.layer;
-            w.values = weights_of(*tensor.weight, tensor.scale);
+            w.values = values_of(tensor.weight);
             w.product = float_product({x, w.values, m, w.layer->k, w.layer->n});
             const Result<ProductError> error = error_of(x, m, w.values, w);
             if (!error.ok()) return error.status();
             result_.push_back({.row = row, .calibrated = calibrated, .plain = error.value(), .outliers = outliers});
         }
         for (const std::size_t row : group.linears)
-            release_pages(tensors_[row].weight->data);
+            release_pages(tensors_[row].weight.span());
         // Of rows that are made up, only a norm's parameters tell which channels are large.
         if ((!calibrated && !group.source) || options_.smoothing == Smoothing::kOff) return {};
         return smooth(x, m, weights, std::span(result_).subspan(begin));
@@ -131,7 +131,7 @@ class Measurement {
         std::vector<float> x = normal_values(static_cast<std::size_t>(options_.rows * layer.k), seed_of(layer.name), 1);
         if (!group.source) return x;
         const LinearTensor& norm = tensors_[*group.source];
-        const std::vector<float> gamma = values_of(*norm.weight);
+        const std::vector<float> gamma = values_of(norm.weight);
         const std::vector<float> beta = norm.bias ? values_of(*norm.bias) : std::vector<float>(gamma.size());
         if (gamma.size() != static_cast<std::size_t>(layer.k)) return x;  // names led astray
         for (std::size_t i = 0; i < x.size(); ++i)

@@ -32,14 +32,14 @@ struct LayerParameters {
 
 LayerParameters parameters_of(const Layer& layer, const LayerTensors& tensors) {
     LayerParameters parameters;
-    if (tensors.weight) {
-        // int8 weights are packed from the floats that they stand for.
-        const bool changed = tensors.scale || !tensors.smoothing.empty();
-        parameters.type = changed ? DataType::kF32 : *tensors.weight->type;
-        parameters.weights = weights_of(*tensors.weight, tensors.scale);
+    if (tensors.weight.tensor) {
+        // What is no matrix of floats in the file is packed from the floats that it stands for.
+        const bool changed = !tensors.weight.in_place() || !tensors.smoothing.empty();
+        parameters.type = changed ? DataType::kF32 : *tensors.weight.tensor->type;
+        parameters.weights = values_of(tensors.weight);
         if (!tensors.smoothing.empty()) fold_into_weights(tensors.smoothing, parameters.weights);
         if (parameters.type != DataType::kF32)
-            parameters.original.assign(tensors.weight->data.begin(), tensors.weight->data.end());
+            parameters.original.assign(tensors.weight.span().begin(), tensors.weight.span().end());
         if (tensors.bias) parameters.bias = values_of(*tensors.bias);
         return parameters;
     }

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "inputs/safetensors.h"
+#include "inputs/weight_matrix.h"
 #include "octile/cpu.h"
 #include "octile/linear.h"
 #include "octile/plan.h"
@@ -14,12 +14,11 @@
 
 namespace octile::cli {
 
-// Where a layer's parameters come from: tensors of a checkpoint, or, when null, values made from the layer's name, the
-// same on every machine.
+// Where a layer's parameters come from: tensors of a checkpoint, or, where weight.tensor is null, values made from the
+// layer's name, the same on every machine.
 struct LayerTensors {
-    const TensorInfo* weight = nullptr;
-    const TensorInfo* bias = nullptr;
-    const TensorInfo* scale = nullptr;      // of int8 weights
+    WeightMatrix weight = {};
+    std::optional<TensorInfo> bias = {};
     std::span<const float> smoothing = {};  // s of SmoothQuant, [K]; empty: none
 };
 

@@ -158,7 +158,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
                       fmt::format("{}: expected weights (safetensors), found another description of a network",
                                   display(arguments.model)));
     const Checkpoint& checkpoint = *weights.value();
-    Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, {});
+    Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, WeightRules());
     if (!tensors.ok()) return tensors.status();
 
     Done done;

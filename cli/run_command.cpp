@@ -58,10 +58,10 @@ Result<Network> load(const std::filesystem::path& path, const PlanArguments& arg
     network.weights = std::move(weights).value();
     if (!network.weights) return network;
 
-    Result<LinearTensors> found = find_linear_tensors(*network.weights, *arguments.tokens, {});
+    Result<LinearTensors> found = find_linear_tensors(*network.weights, *arguments.tokens, WeightRules());
     if (!found.ok()) return found.status();
     for (const LinearTensor& tensor : found->layers)
-        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.scale};
+        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias};
     network.tensors_left_out = found->left_out.size();
     return network;
 }
@@ -89,7 +89,7 @@ Status of_layer(const Layer& layer, const Status& status) {
 
 // Weights that came as int8 are taken as they are.
 std::span<const float> smoothing_of(const Network& network, const PlannedLayer& planned, const LayerTensors& tensors) {
-    if (!network.study || planned.precision != Precision::kInt8 || tensors.scale) return {};
+    if (!network.study || planned.precision != Precision::kInt8 || tensors.weight.is_int8()) return {};
     const auto found = network.study->smoothing.find(planned.layer.name);
     return found == network.study->smoothing.end() ? std::span<const float>() : std::span<const float>(found->second);
 }

@@ -179,6 +179,10 @@ bool is_embedding_name(std::string_view name) {
     });
 }
 
+bool is_experts_name(std::string_view name) {
+    return any_component(name, [](std::string_view part) { return part.ends_with("experts"); });
+}
+
 bool is_head_norm_name(std::string_view name) {
     const std::string_view part = last_component(name);
     return part == "q_norm" || part == "k_norm" || part == "q_layernorm" || part == "k_layernorm";

@@ -31,6 +31,9 @@ std::strong_ordering natural_order(std::string_view a, std::string_view b);
 // A look-up table by its name. Tables have no bias, so a 2-D weight with one is a linear whatever its name.
 bool is_embedding_name(std::string_view name);
 
+// A tensor below a component `experts` or `*_experts`.
+bool is_experts_name(std::string_view name);
+
 // LayerNorm, input_layernorm, ln_1, norm2, ...; not a norm of single heads (q_norm, k_norm), whose rows are not the
 // tokens.
 bool is_norm_name(std::string_view name);

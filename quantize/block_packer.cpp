@@ -4,58 +4,39 @@
 #include <cstring>
 #include <new>
 
-#include "inputs/tensor_values.h"
 #include "runtime/linear_parts.h"
 #include "runtime/matrix.h"
 
 namespace octile {
-namespace {
-
-// Rows [first, first + count) as a tensor of their own.
-TensorInfo rows_of(const TensorInfo& tensor, std::int64_t first, std::int64_t count) {
-    TensorInfo rows = {
-        .name = {}, .dtype = tensor.dtype, .type = tensor.type, .shape = {count, tensor.shape[1]}, .data = {}};
-    const std::size_t row_bytes = tensor.data.size() / static_cast<std::size_t>(tensor.shape[0]);
-    rows.data =
-        tensor.data.subspan(static_cast<std::size_t>(first) * row_bytes, static_cast<std::size_t>(count) * row_bytes);
-    return rows;
-}
-
-}  // namespace
-
 BlockPacker::BlockPacker(const LinearTensor& tensor, Precision precision, std::span<const float> smoothing, IsaSet isas)
-    : tensor_(tensor), precision_(precision), smoothing_(smoothing), isas_(isas) {
-    if (tensor.scale == nullptr) return;
-    scales_of_levels_ = values_of(*tensor.scale);
-    if (scales_of_levels_.size() == 1)
-        scales_of_levels_.assign(static_cast<std::size_t>(tensor.layer.n), scales_of_levels_.front());
-}
+    : tensor_(tensor), precision_(precision), smoothing_(smoothing), isas_(isas) {}
 
 Result<Linear> BlockPacker::pack(std::int64_t first, std::int64_t count) {
     const std::int64_t k = tensor_.layer.k;
-    const TensorInfo rows = rows_of(*tensor_.weight, first, count);
+    const WeightMatrix rows = tensor_.weight.rows(first, count);
     const LinearOptions options = {.precision = precision_};
-    const auto scales = std::span<const float>(scales_of_levels_);
-    if (!scales.empty() && precision_ == Precision::kInt8) {
-        return Linear::pack_quantized({rows.data.data(), DataType::kI8, count, k, k},
-                                      scales.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
-                                      {}, options, isas_);
+    if (rows.is_int8() && precision_ == Precision::kInt8) {
+        const Int8Rows int8 = int8_rows_of(rows);
+        return Linear::pack_quantized({int8.levels.data(), DataType::kI8, count, k, k}, int8.scales, {}, options,
+                                      isas_);
     }
-    if (!scales.empty() || !smoothing_.empty()) {
+    if (!rows.in_place() || !smoothing_.empty()) {
         floats_ = values_of(rows);
-        for (std::size_t i = 0; i < floats_.size(); i++) {
-            const std::size_t row = i / static_cast<std::size_t>(k), column = i % static_cast<std::size_t>(k);
-            floats_[i] *= scales.empty() ? smoothing_[column] : scales[static_cast<std::size_t>(first) + row];
+        if (!smoothing_.empty()) {
+            for (std::size_t i = 0; i < floats_.size(); i++)
+                floats_[i] *= smoothing_[i % static_cast<std::size_t>(k)];
         }
         return Linear::pack({floats_.data(), DataType::kF32, count, k, k}, {}, options, isas_);
     }
-    const void* data = rows.data.data();
-    if (reinterpret_cast<std::uintptr_t>(data) % size_of(*rows.type) != 0) {
-        if (!copy_.reserve(rows.data.size())) return out_of_memory(rows.data.size());
-        std::memcpy(copy_.data(), data, rows.data.size());
+    const DataType type = *rows.tensor->type;
+    const std::span<const std::byte> bytes = rows.span();
+    const void* data = bytes.data();
+    if (reinterpret_cast<std::uintptr_t>(data) % size_of(type) != 0) {
+        if (!copy_.reserve(bytes.size())) return out_of_memory(bytes.size());
+        std::memcpy(copy_.data(), data, bytes.size());
         data = copy_.data();
     }
-    return Linear::pack({data, *rows.type, count, k, k}, {}, options, isas_);
+    return Linear::pack({data, type, count, k, rows.row_stride}, {}, options, isas_);
 }
 
 Status BlockPacker::load(std::int64_t first, std::int64_t count) {

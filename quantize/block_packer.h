@@ -33,7 +33,6 @@ class BlockPacker {
     Precision precision_;
     std::span<const float> smoothing_;
     IsaSet isas_;
-    std::vector<float> scales_of_levels_;  // [n], of weights that came as int8
     std::vector<float> floats_;
     AlignedBuffer copy_, rows_, panels_;
     std::int64_t count_ = 0;

@@ -71,11 +71,13 @@ Status add_linears(const Graph& graph, const Checkpoint& checkpoint, LinearTenso
         const Result<const TensorInfo*> weight =
             tensor_of(checkpoint, node, node.weight, {node.features, added.layer.k});
         if (!weight.ok()) return weight.status();
-        added.weight = weight.value();
+        added.weight = WeightMatrix::of(*weight.value());
+        added.tensors = {weight.value()};
         if (!node.bias.empty()) {
             const Result<const TensorInfo*> bias = tensor_of(checkpoint, node, node.bias, {node.features});
             if (!bias.ok()) return bias.status();
-            added.bias = bias.value();
+            added.bias = *bias.value();
+            added.tensors.push_back(bias.value());
         }
         tensors.layers.push_back(std::move(added));
     }

@@ -119,7 +119,7 @@ class Quantizer {
         job.matrices.push_back(tensors_.at(entry.name));
         const auto smoothing = options_.smoothing.find(entry.name);
         const bool floats = std::none_of(job.matrices.begin(), job.matrices.end(),
-                                         [](const LinearTensor* tensor) { return tensor->scale != nullptr; });
+                                         [](const LinearTensor* tensor) { return tensor->weight.is_int8(); });
         if (smoothing != options_.smoothing.end() && entry.precision == Precision::kInt8 && floats)
             job.smoothing = smoothing->second;
         for (const WeightLayout& layout : layouts_of(options_.levels, entry.precision))
@@ -134,13 +134,10 @@ class Quantizer {
         report_.gated_pairs += entry.gated;
         if (!job.smoothing.empty()) report_.smoothed += count;
         for (const LinearTensor* tensor : job.matrices) {
-            used_.insert({tensor->weight, tensor->bias, tensor->scale});
-            report_.source_linear_bytes += tensor->weight->data.size();
-            if (tensor->bias) report_.source_linear_bytes += tensor->bias->data.size();
-            if (tensor->scale == nullptr) continue;
-            report_.source_linear_bytes += tensor->scale->data.size();
-            report_.prequantized += int8;
-            used_.insert(checkpoint_.find(tensor->layer.name + ".weight_zero_point"));
+            // A tensor may be of several linears.
+            for (const TensorInfo* const used : tensor->tensors)
+                if (used_.insert(used).second) report_.source_linear_bytes += used->data.size();
+            report_.prequantized += int8 && tensor->weight.is_int8();
         }
     }
 
@@ -224,7 +221,7 @@ class Quantizer {
         std::vector<std::int32_t> sum(channels);
         for (std::size_t matrix = 0; matrix < job.matrices.size(); matrix++) {
             const LinearTensor& tensor = *job.matrices[matrix];
-            begin(tensor.weight->name);
+            begin(tensor.weight.tensor->name);
             const std::size_t first = matrix * static_cast<std::size_t>(entry.channels);
             if (tensor.bias) {
                 const std::vector<float> values = values_of(*tensor.bias);
@@ -271,7 +268,7 @@ class Quantizer {
         std::int64_t unit = 1;
         for (const PanelSection& panels : entry.panels)
             unit = std::lcm(unit, static_cast<std::int64_t>(panels.layout.panel_n));
-        const std::size_t row_bytes = tensor.weight->data.size() / static_cast<std::size_t>(entry.n);
+        const std::size_t row_bytes = tensor.weight.bytes() / static_cast<std::size_t>(entry.n);
         const auto fitting = static_cast<std::int64_t>(kBlockBytes / std::max<std::size_t>(row_bytes, 1));
         const std::int64_t block = std::max<std::int64_t>(1, fitting / unit) * unit;
         BlockPacker packer(tensor, entry.precision, job.smoothing, options_.isas);
@@ -286,12 +283,11 @@ class Quantizer {
                 if (Status status = writer_.write(job.panels[i], packer.panels(panels.layout, columns)); !status.ok())
                     return status;
             }
-            release_pages(tensor.weight->data.subspan(static_cast<std::size_t>(first) * row_bytes,
-                                                      static_cast<std::size_t>(count) * row_bytes));
+            release_pages(tensor.weight.rows(first, count).span());
             done_ += static_cast<std::uint64_t>(count) * row_bytes;
-            if (options_.progress) options_.progress(share(), tensor.weight->name);
+            if (options_.progress) options_.progress(share(), tensor.weight.tensor->name);
         }
-        release_pages(tensor.weight->data);
+        release_pages(tensor.weight.span());
         return {};
     }
 

@@ -104,7 +104,7 @@ WRONG_WEIGHTS = {
                               ": tensor \"a.weight\": data_offsets: expected 24 bytes for F32 [2, 3], found 16"),
     "shape beyond 2^64": (with_header({"a.weight": entry("F32", [2**40, 2**40], 0, 16)}, bytes(16)), ": tensor \"a.weight\": shape"),
     "shape of zero": (with_header({"a.weight": entry("F32", [4, 0], 0, 0)}, b""),
-                      ": tensor \"a.weight\": shape [4, 0]: k: expected an integer from 1"),
+                      ": expected at least one 2-D *.weight that is a linear layer, found none among 1 tensors (\"a.weight\": empty: [4, 0])"),
     "weight of integers": (safetensors({"a.weight": tensor("I32", [2, 2], [1, 2, 3, 4])}),
                            ": tensor \"a.weight\": dtype: expected F32, F16 or BF16, found I32"),
     "bias of integers": (safetensors({"a.weight": normal_tensor("F32", [2, 2], "w"), "a.bias": tensor("I32", [2], [1, 2])}),

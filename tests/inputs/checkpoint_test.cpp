@@ -146,9 +146,9 @@ TEST_CASE("checkpoint: int8 weights with scales came quantized") {
     REQUIRE(checkpoint.ok());
     const Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), 4, "");
     REQUIRE(found.ok());
-    REQUIRE(found->layers[1].scale != nullptr);
+    REQUIRE(found->layers[1].weight.is_int8());
     // The builder's bytes are all 1: an F32 scale of 0x01010101 times levels of 1.
-    const std::vector<float> weights = weights_of(*found->layers[1].weight, found->layers[1].scale);
+    const std::vector<float> weights = values_of(found->layers[1].weight);
     CHECK(weights.size() == 32);
     CHECK(weights.front() == 0x1.020202p-125f);
     CHECK(found->left_out.size() == 1);  // input_scale

@@ -131,7 +131,7 @@ TEST_CASE("quantize: every linear of the file has the bits of one packed in memo
             if (!found) continue;
             const auto matrix = [&](const std::string& name) {
                 const LinearTensor& tensor = tensor_of(name);
-                return std::pair(values_of(*tensor.weight),
+                return std::pair(values_of(tensor.weight),
                                  tensor.bias ? values_of(*tensor.bias) : std::vector<float>());
             };
             const auto [weights, bias] = matrix(planned.layer.name);
