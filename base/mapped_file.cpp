@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/input_files.h"
 #include "base/path_text.h"
 
 namespace octile {
@@ -42,6 +43,7 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
         return io_error(path, S_ISDIR(info.st_mode) ? "expected a regular file, found a directory"
                                                     : "expected a regular file: it is mapped, not streamed");
     }
+    add_input(file, path);
     const auto size = static_cast<std::size_t>(info.st_size);
     if (size == 0) {
         ::close(file);

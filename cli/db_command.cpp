@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/output_file.h"
 #include "cli/commands.h"
 #include "cli/database_option.h"
 #include "cli/db_tables.h"
@@ -73,7 +74,7 @@ int run_merge(const Arguments& arguments) {
     const std::string text = tuner::merged(inputs);
     if (arguments.output.empty() || arguments.output == "-") return print({}, text);
     const Status written = write_file(arguments.output, text);
-    return written.ok() ? kExitOk : fail(kExitError, written.message());
+    return written.ok() ? kExitOk : fail_by(written);
 }
 
 int run_diff(const Arguments& arguments) {
@@ -135,6 +136,7 @@ int run_export(const Arguments& arguments) {
     if (code != kExitOk) return code;
     const std::filesystem::path path =
         arguments.output.empty() ? fmt::format("schedules/{}.json", core) : arguments.output;
+    if (Status status = check_output(path); !status.ok()) return fail_by(status);
     nlohmann::json before;
     std::error_code ignored;
     if (std::filesystem::exists(path, ignored)) {
@@ -142,8 +144,9 @@ int run_export(const Arguments& arguments) {
         if (!content.ok()) return fail(kExitError, content.status().message());
         before = std::move(content).value();
     }
-    const Status written = write_file(path, tuner::schedule_text(tuner::with_choices(before, choices, core)));
-    if (!written.ok()) return fail(kExitError, written.message());
+    const Status written =
+        write_file(path, tuner::schedule_text(tuner::with_choices(before, choices, core)), WriteOver::kOldContent);
+    if (!written.ok()) return fail_by(written);
     note(fmt::format("wrote {}; build with -DOCTILE_CORE={}", display(path), core));
     return kExitOk;
 }

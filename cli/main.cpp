@@ -7,7 +7,9 @@
 #include <sstream>
 #include <string>
 
+#include "base/input_files.h"
 #include "base/printable.h"
+#include "base/temporary_file.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 
@@ -66,6 +68,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     // A limit on the size of files is an error of the write that reaches it, like a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
+    octile::remove_temporary_files_on_signals();
+    octile::keep_inputs();
     using octile::cli::fail;
     try {
         return octile::cli::run(argc, argv);

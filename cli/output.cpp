@@ -18,8 +18,6 @@
 namespace octile::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 Status io_error(std::string_view what, int error) {
     return {StatusCode::kIoError, fmt::format("{}: {}", what, std::strerror(error))};
 }
@@ -29,15 +27,6 @@ int write_all(std::FILE* stream, std::string_view data) {
     errno = 0;
     const bool written = std::fwrite(data.data(), 1, data.size(), stream) == data.size() && std::fflush(stream) == 0;
     return written ? 0 : errno != 0 ? errno : EIO;
-}
-
-int write_and_close(const fs::path& path, std::string_view data) {
-    std::FILE* stream = std::fopen(path.c_str(), "wb");
-    if (stream == nullptr) return errno;
-    const int error = write_all(stream, data);
-    // Network file systems report a full disk only here.
-    if (std::fclose(stream) != 0 && error == 0) return errno;
-    return error;
 }
 
 }  // namespace
@@ -87,30 +76,6 @@ void note(std::string_view message) {
 Status write_stdout(std::string_view data) {
     const int error = write_all(stdout, data);
     return error == 0 ? Status() : io_error("standard output", error);
-}
-
-Status write_file(const fs::path& path, std::string_view data) {
-    std::error_code ignored;
-    const fs::file_status old = fs::status(path, ignored);
-    if (fs::exists(old) && !fs::is_regular_file(old)) {
-        const int error = write_and_close(path, data);
-        return error == 0 ? Status() : io_error(display(path), error);
-    }
-    // Through a symbolic link, so that the link stays one.
-    fs::path target = fs::canonical(path, ignored);
-    if (target.empty()) target = path;
-    const fs::path temporary = fmt::format("{}.{}.tmp", target.native(), ::getpid());
-    if (const int error = write_and_close(temporary, data); error != 0) {
-        fs::remove(temporary, ignored);
-        return io_error(display(path), error);
-    }
-    if (fs::exists(old)) fs::permissions(temporary, old.permissions(), ignored);
-    if (std::rename(temporary.c_str(), target.c_str()) != 0) {
-        const int error = errno;
-        fs::remove(temporary, ignored);
-        return io_error(display(path), error);
-    }
-    return {};
 }
 
 bool stdout_takes_colour() {

@@ -1,7 +1,6 @@
-// Where a command's words and data go: data to stdout or a file, words to stderr, one line each.
+// Where a command's words and data go: data to stdout, words to stderr, one line each. Files: base/output_file.h.
 #pragma once
 
-#include <filesystem>
 #include <string_view>
 
 #include "octile/status.h"
@@ -28,10 +27,6 @@ void note(std::string_view message);
 
 // Writes to stdout and flushes; kIoError if that fails, as on a full disk behind a redirection.
 Status write_stdout(std::string_view data);
-
-// Replaces the file in one step: whoever reads `path` sees the old content or the new, and a failure leaves the old
-// one. What is not a regular file, such as a device or a pipe, is written to directly.
-Status write_file(const std::filesystem::path& path, std::string_view data);
 
 // Whether data on stdout may be coloured: a terminal that can, and NO_COLOR (https://no-color.org) is not set.
 bool stdout_takes_colour();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/output_file.h"
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -177,7 +178,7 @@ int run_plan(const Arguments& arguments) {
     const std::string text =
         format_plans(plans, options->size(), arguments.format, to_stdout && stdout_takes_colour()) + studies;
     const Status written = to_stdout ? write_stdout(text) : write_file(arguments.output, text);
-    if (!written.ok()) return fail(kExitError, written.message());
+    if (!written.ok()) return fail_by(written);
 
     if (arguments.compare.empty()) return kExitOk;
     const bool changed = report_changes(before, plans, display(arguments.compare));

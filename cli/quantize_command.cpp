@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/output_file.h"
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/isa_option.h"
@@ -122,7 +123,8 @@ nlohmann::ordered_json json_of(const Done& done, const std::string& output) {
             {"peak_memory_bytes", peak_memory()}};
 }
 
-Status check_output(const fs::path& model, const fs::path& output) {
+// The likeliest mistake, before anything is read.
+Status check_other_file(const fs::path& model, const fs::path& output) {
     std::error_code ignored;
     if (!fs::equivalent(model, output, ignored)) return {};
     return {StatusCode::kInvalidArgument,
@@ -143,7 +145,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     if (!isas.ok()) return Status(StatusCode::kUnsupported, isas.status().message());
     const Result<IsaSet> levels = parse_isa_option(arguments.isas, isas.value());
     if (!levels.ok()) return levels.status();
-    if (Status status = check_output(arguments.model, arguments.output); !status.ok()) return status;
+    if (Status status = check_other_file(arguments.model, arguments.output); !status.ok()) return status;
 
     const auto start = std::chrono::steady_clock::now();
     const ReadOptions read = {.tokens = arguments.plan.tokens.value_or(kDefaultTokens),
@@ -157,6 +159,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
         return Status(StatusCode::kParseError,
                       fmt::format("{}: expected weights (safetensors), found another description of a network",
                                   display(arguments.model)));
+    if (Status status = check_output(arguments.output, OutputKind::kFile); !status.ok()) return status;
     const Checkpoint& checkpoint = *weights.value();
     Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, WeightRules());
     if (!tensors.ok()) return tensors.status();
@@ -192,6 +195,8 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     for (const std::string& line : notes)
         note(line);
 
+    // Once more: what describes the network has been read since.
+    if (Status status = check_output(arguments.output, OutputKind::kFile); !status.ok()) return status;
     how.isas = isas.value();
     how.levels = done.levels = levels.value();
     how.producer = "octile " OCTILE_VERSION;

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/input_files.h"
 #include "inputs/json_document.h"
 #include "inputs/messages.h"
 #include "inputs/text_file.h"
@@ -65,6 +66,7 @@ Result<Checkpoint> Checkpoint::open(const fs::path& path, InputFormat format) tr
     if (!checkpoint.ok()) return checkpoint;
     const fs::path config = path.parent_path() / "config.json";
     std::error_code error;
+    add_input(config);  // not for every checkpoint it is read
     if (checkpoint->has_int8_weights() && fs::exists(config, error)) {
         Result<QuantizationConfig> quantization = QuantizationConfig::read(config);
         if (!quantization.ok()) return quantization.status();

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/input_files.h"
 #include "inputs/messages.h"
 
 namespace octile {
@@ -22,6 +23,7 @@ Status io_error(const std::filesystem::path& path, int error) {
 Result<std::string> read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) return io_error(path, errno);
+    add_input(file, path);
 
     std::string text;
     std::array<char, 65536> block;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
-#include <string>
+#include <utility>
 
+#include "base/output_file.h"
 #include "octile/status.h"
 #include "packed/checksum.h"
 #include "packed/packed_format.h"
@@ -27,18 +29,14 @@ class SectionWriter {
 
 // First reserve() of every section, in the order in which they are to lie; then start(), write() and finish(). Messages
 // begin with the file's name. Whatever happens before finish() has returned without an error (a full disk, the end of
-// the process), the file of that name is what it was, and what remains of this one is ".<name>.<process>.tmp" beside
-// it, if anything.
+// the process), the file of that name is what it was: base/output_file.h.
 class PackedWriter {
   public:
-    explicit PackedWriter(std::filesystem::path path);
-    ~PackedWriter();  // removes what was not finished
-    PackedWriter(const PackedWriter&) = delete;
-    PackedWriter& operator=(const PackedWriter&) = delete;
+    explicit PackedWriter(std::filesystem::path path) : path_(std::move(path)) {}
 
     SectionWriter reserve(std::uint64_t bytes);
-    // Creates the temporary file, with room for all that was reserved. kIoError for a full disk, before anything is
-    // computed.
+    // Creates the file, with room for all that was reserved. kIoError for a full disk and for anything but a regular
+    // file or none, kInvalidArgument for an input, before anything is computed.
     Status start();
     Status write(SectionWriter& section, std::span<const std::byte> bytes);
     // Of a section that has been written to its end.
@@ -49,12 +47,8 @@ class PackedWriter {
     std::uint64_t bytes() const { return end_; }  // of the file so far
 
   private:
-    Status io_error(const char* what) const;
-    Status write_at(std::uint64_t offset, std::span<const std::byte> bytes);
-    Status sync_folder() const;
-
-    std::filesystem::path path_, target_, temporary_;
-    int file_ = -1;
+    std::filesystem::path path_;
+    std::optional<OutputFile> file_;
     std::uint64_t end_ = kPackedHeaderBytes;
 };
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 
+#include "base/input_files.h"
 #include "inputs/messages.h"
 #include "planner/json_reader.h"
 
@@ -129,6 +130,7 @@ Parsed parse(const fs::path& path, std::string_view text) {
 Result<Parsed> load(const fs::path& path) {
     const File file(path, O_RDONLY);
     if (*file < 0) return io_error(path, errno);
+    add_input(*file, path);
     // A writer holds the lock while it removes half a line.
     while (::flock(*file, LOCK_SH) != 0 && errno == EINTR) {
     }
