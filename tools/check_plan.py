@@ -45,14 +45,14 @@ def observe(model: str, tokens: int):
 
         truth, aliases = trace_onnx(path, tokens)
         return truth, {}, aliases
-    from plan_check.contents import parts_of
+    from plan_check.contents import find_tensors
     from plan_check.networks import make_network
     from plan_check.torch_trace import trace
 
     module, inputs, versions = make_network(model, tokens)
     truth = trace(module, inputs, versions, tokens)
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else []
-    return truth, parts_of(module, truth, files), {}
+    return truth, *find_tensors(module, truth, files)
 
 
 def main() -> int:

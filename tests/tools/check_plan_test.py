@@ -141,6 +141,11 @@ class CheckPlanTest(unittest.TestCase):
         self.plan["layers"][3]["n"] = 41
         self.assertEqual(self.faults(parts=parts), ["experts.1.w3: n: 41, torch 40"])
 
+    def test_a_row_for_each_of_the_matrices_of_a_tensor(self):
+        self.truth.linears = [Linear("mlp.experts.down", 8, 24, 40, True, kind="experts", experts=2, reads=[Read("e")])]
+        self.plan = {"layers": [layer(f"mlp.experts.down.{e}", 24, 40, bias=e == 0) for e in range(2)]}
+        self.assertEqual(self.faults(), ["mlp.experts.down.1: bias: False, torch True"])
+
     def test_an_activation_that_values_do_not_decide(self):
         self.truth.linears[3].act = "gelu|gelu_tanh|*mish"
         for act, faults in (("gelu", 0), ("gelu_tanh", 0), ("silu", 1)):

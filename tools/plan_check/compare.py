@@ -46,6 +46,11 @@ class Names:
                 self.ends[".".join(pieces[i:])].append(name)
 
     def find(self, planned: str) -> list[str]:
+        # Of a stack of experts' matrices each is a row of its own.
+        stem, _, number = planned.rpartition(".")
+        return self._find(planned) or (self._find(stem) if number.isdigit() else [])
+
+    def _find(self, planned: str) -> list[str]:
         if planned in self.names:
             return [planned]
         if self.aliases.get(planned) in self.names:

@@ -16,17 +16,36 @@ def _key(matrix: torch.Tensor):
     return (tuple(matrix.shape), hash(row.numpy().tobytes())) if bool(row.any()) else None
 
 
-def parts_of(model: torch.nn.Module, truth: Truth, files: list[pathlib.Path]) -> dict[str, Part]:
-    """The plan's name of each tensor (without `.weight`) whose rows are all or part of a linear's weight."""
+def find_tensors(model: torch.nn.Module, truth: Truth, files: list[pathlib.Path]) -> tuple[dict[str, Part], dict[str, str]]:
+    """By the names of tensors in the files, without `.weight`: the linears whose weights they are or are parts of, and the norms."""
     from safetensors import safe_open
 
-    wanted = {}
     parameters = dict(model.named_parameters(remove_duplicate=False))
+    linears, alike = _linears(parameters, truth), {}
+    for name in truth.norms:
+        if (weight := parameters.get(f"{name}.weight")) is not None and weight.dim() == 1:
+            alike.setdefault(_key(weight.detach().unsqueeze(0)), []).append(name)
+    norms = {key: names[0] for key, names in alike.items() if len(names) == 1}  # not those that are all ones
+    parts, aliases = {}, {}
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():
+                tensor, own = tensors.get_tensor(name), name.removesuffix(".weight")
+                if tensor.dim() == 1 and (key := _key(tensor.unsqueeze(0))) in norms:
+                    aliases[own] = norms[key]
+                elif (key := _key(tensor.flatten(1) if tensor.dim() > 3 else tensor)) in linears:
+                    parts[own] = linears[key]
+    return parts, aliases
+
+
+def _linears(parameters: dict, truth: Truth) -> dict:
+    wanted = {}
     for linear in truth.linears:
         parameter = parameters.get(linear.weight)
         if parameter is None:
             continue
-        stack = parameter.detach() if linear.kind == "experts" else parameter.detach().unsqueeze(0)
+        parameter = parameter.detach().flatten(1) if linear.kind == "conv" else parameter.detach()
+        stack = parameter if linear.kind == "experts" else parameter.unsqueeze(0)
         for matrix in stack:
             if matrix.dim() != 2:
                 continue
@@ -38,11 +57,4 @@ def parts_of(model: torch.nn.Module, truth: Truth, files: list[pathlib.Path]) ->
                         if key := _key(piece):
                             n = linear.n if pieces == 1 else piece.shape[0]
                             wanted.setdefault(key, Part(linear.name, n))
-    found = {}
-    for file in files:
-        with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():
-                key = _key(tensors.get_tensor(name))
-                if key in wanted:
-                    found[name.removesuffix(".weight")] = wanted[key]
-    return found
+    return wanted
