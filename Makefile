@@ -24,10 +24,11 @@ test: setup  ## Tests on this machine, then those of the aarch64 cross build und
 	$(CMAKE) --workflow --preset aarch64
 
 .PHONY: test-all
-test-all: test  ## The same, the exhaustive tests (kernels; the cost model against this machine), and all with address and undefined-behaviour sanitizers
+test-all: test  ## The same, the exhaustive tests (kernels; memcheck; the cost model against this machine), all with address and undefined-behaviour sanitizers, threads with theirs
 	$(CMAKE) --preset host -DOCTILE_EXHAUSTIVE_TESTS=ON
 	.venv/bin/ctest --preset host -L exhaustive
 	$(CMAKE) --workflow --preset sanitize
+	$(CMAKE) --workflow --preset tsan
 
 .PHONY: demo
 demo: setup  ## Plan, quantize and run a real network, all-MiniLM-L6-v2: how alike are two sentences?

@@ -58,6 +58,9 @@ std::string dispatched(IsaSet usable, KernelFamily family) {
 int run_info(bool json) {
     const Result<IsaSet> usable = usable_isas();
     if (!usable.ok()) return fail(kExitError, usable.status().message());
+    const Result<ThreadLimit> threads = thread_limit();
+    if (!threads.ok()) return fail(kExitError, threads.status().message());
+    const auto [count, source] = threads.value();
     const std::string int8 = dispatched(usable.value(), KernelFamily::kGemmS8),
                       fp16 = dispatched(usable.value(), KernelFamily::kGemmF16);
 
@@ -65,7 +68,8 @@ int run_info(bool json) {
     if (json) {
         nlohmann::ordered_json document;
         document["version"] = OCTILE_VERSION;
-        document["threads"] = threads();
+        document["threads"] = count;
+        document["threads_from"] = name_of(source);
         document["int8_level"] = int8;
         document["fp16_level"] = fp16;
         for (const LevelInfo& level : levels(usable.value())) {
@@ -92,10 +96,10 @@ int run_info(bool json) {
                            {fmt::format("{}", level.fp16_kernels)},
                            {fmt::format("{}", level.shared_kernels)}});
         }
-        text =
-            fmt::format("octile {}: {} kernels, {} thread{}\n{}INT8 layers run at level {}, FP16 layers at level {}\n",
-                        OCTILE_VERSION, kernel_table().size(), threads(), threads() == 1 ? "" : "s",
-                        table.text(stdout_takes_colour()), int8, fp16);
+        text = fmt::format(
+            "octile {}: {} kernels, {} thread{} ({})\n{}INT8 layers run at level {}, FP16 layers at level {}\n",
+            OCTILE_VERSION, kernel_table().size(), count, count == 1 ? "" : "s", name_of(source),
+            table.text(stdout_takes_colour()), int8, fp16);
     }
     const Status written = write_stdout(text);
     return written.ok() ? kExitOk : fail(kExitError, written.message());
@@ -105,8 +109,9 @@ int run_info(bool json) {
 
 void add_info_command(CLI::App& app, int& exit_code) {
     auto json = std::make_shared<bool>(false);
-    CLI::App* command =
-        app.add_subcommand("info", "What this CPU runs and which kernels are built in (OCTILE_ISA limits the level)");
+    CLI::App* command = app.add_subcommand("info",
+                                           "What this CPU runs and which kernels are built in (OCTILE_ISA limits the "
+                                           "level, OCTILE_NUM_THREADS says the threads)");
     command->add_flag("--json", *json, "Print JSON");
     command->callback([json, &exit_code] { exit_code = run_info(*json); });
 }

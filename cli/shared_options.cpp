@@ -7,7 +7,7 @@
 namespace octile::cli {
 
 void add_threads_option(CLI::App& command, int& threads) {
-    command.add_option("--threads", threads, "Threads; 0: one per core")
+    command.add_option("--threads", threads, "Threads; 0: as many as this process may use")
         ->check(CLI::Range(0, 1024))
         ->type_name("N")
         ->capture_default_str();

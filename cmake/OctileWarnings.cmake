@@ -3,6 +3,8 @@ add_library(octile_warnings INTERFACE)
 target_compile_options(octile_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
 # Messages of failed checks name files from the root of the tree; no path of the build machine enters the archive.
 target_compile_options(octile_warnings INTERFACE -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
+# Unique symbols would keep a shared object that Octile is linked into from ever being unloaded.
+target_compile_options(octile_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
 if(OCTILE_WERROR)
     target_compile_options(octile_warnings INTERFACE -Werror)
 endif()

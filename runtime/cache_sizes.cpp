@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/found_once.h"
+
 namespace octile {
 namespace {
 
@@ -10,11 +12,13 @@ std::int64_t size_or(int name, std::int64_t fallback) {
     return size > 0 ? size : fallback;
 }
 
+constinit FoundOnce<std::int64_t> level1, level2;
+
 }  // namespace
 
-const CacheSizes& cache_sizes() {
-    static const CacheSizes sizes{size_or(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), size_or(_SC_LEVEL2_CACHE_SIZE, 256 << 10)};
-    return sizes;
+CacheSizes cache_sizes() {
+    return {level1.get([] { return size_or(_SC_LEVEL1_DCACHE_SIZE, 32 << 10); }),
+            level2.get([] { return size_or(_SC_LEVEL2_CACHE_SIZE, 256 << 10); })};
 }
 
 }  // namespace octile

@@ -10,6 +10,6 @@ struct CacheSizes {
 };
 
 // Asked of the operating system once; where it does not say (many Arm kernels), what small cores have.
-const CacheSizes& cache_sizes();
+CacheSizes cache_sizes();
 
 }  // namespace octile

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/found_once.h"
 #include "octile/cpu.h"
 
 #if defined(__aarch64__)
@@ -87,8 +88,8 @@ std::string to_string(IsaSet isas) {
 }
 
 IsaSet supported_isas() {
-    static const IsaSet isas = detect();
-    return isas;
+    static constinit FoundOnce<IsaSet> isas;
+    return isas.get(detect);
 }
 
 Result<IsaSet> limit_isas(IsaSet supported, std::string_view level) {

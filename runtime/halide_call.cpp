@@ -2,23 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <string>
-
 #include "base/check.h"
-#include "runtime/halide_runtime.h"
 
 namespace octile {
 namespace {
 
 constexpr std::size_t kMaxArguments = 12;
-
-// Halide's own handler aborts the process. The message is for the thread that called the kernel; from a worker it may
-// be lost, the return code never is.
-thread_local std::string last_error;
-
-void keep_error(void*, const char* message) {
-    last_error = message;
-}
 
 }  // namespace
 
@@ -53,8 +42,6 @@ halide_type_t halide_type_of(Element element) {
 }
 
 Status call_kernel(const Kernel& kernel, std::initializer_list<KernelArgument> arguments) {
-    static const bool handler_installed = (octile_halide_set_error_handler(keep_error), true);
-    (void)handler_installed;
     std::array<void*, kMaxArguments> pointers;
     OCTILE_CHECK_LE(arguments.size(), pointers.size());
     std::size_t count = 0;
@@ -62,9 +49,7 @@ Status call_kernel(const Kernel& kernel, std::initializer_list<KernelArgument> a
         pointers[count++] = argument.get();
     const int code = kernel.entry(pointers.data());
     if (code == 0) return {};
-    const std::string error = std::exchange(last_error, {});
-    return Status(StatusCode::kInternal, fmt::format("kernel {} failed with code {}{}{}", kernel.info.name, code,
-                                                     error.empty() ? "" : ": ", error));
+    return Status(StatusCode::kInternal, fmt::format("kernel {} failed with code {}", kernel.info.name, code));
 }
 
 }  // namespace octile

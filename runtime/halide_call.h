@@ -85,8 +85,8 @@ class KernelArgument {
     void* pointer_;
 };
 
-// Runs a kernel on its arguments, in the order of its KernelFamily. The kernel does not check them. kInternal, with
-// Halide's message, if it fails: a defect.
+// Runs a kernel on its arguments, in the order of its KernelFamily. The kernel does not check them. kInternal if it
+// fails: a defect. Kernels need nothing of Halide's run-time library, which is not linked.
 Status call_kernel(const Kernel& kernel, std::initializer_list<KernelArgument> arguments);
 
 }  // namespace octile

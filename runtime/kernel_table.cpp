@@ -1,6 +1,7 @@
 #include "runtime/kernel_table.h"
 
-#define OCTILE_KERNEL(entry, ...) extern "C" int entry(void** arguments);
+// Hidden here, a kernel is hidden in whatever the archive is linked into.
+#define OCTILE_KERNEL(entry, ...) extern "C" [[gnu::visibility("hidden")]] int entry(void** arguments);
 #include "kernels.inc"
 #undef OCTILE_KERNEL
 

@@ -1,8 +1,8 @@
 #include "runtime/level_kernels.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
-#include <mutex>
 
 #include "base/check.h"
 
@@ -82,17 +82,28 @@ GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSiz
 }
 
 const LevelKernels* LevelKernels::find(Precision precision, IsaSet isas) {
-    static std::mutex mutex;
-    static std::vector<std::unique_ptr<const LevelKernels>> known;
-    const std::lock_guard lock(mutex);
-    for (const auto& level : known)
-        if (level->precision_ == precision && level->isas_ == isas && level->table_ == kernel_table().data())
-            return level.get();
+    // Each leads to the one that was there before it. Without a lock, which a forked child might find taken, and never
+    // freed: destructors of the program's static objects, and threads that run while they do, may still call kernels.
+    static constinit std::atomic<const LevelKernels*> newest = nullptr;
+    const auto among_known = [&](const LevelKernels* first) {
+        const LevelKernels* level = first;
+        while (level &&
+               !(level->precision_ == precision && level->isas_ == isas && level->table_ == kernel_table().data()))
+            level = level->older_;
+        return level;
+    };
+    const LevelKernels* seen = newest.load(std::memory_order_acquire);
+    if (const LevelKernels* level = among_known(seen)) return level;
     const KernelFamily family = families_of(precision).gemm;
     const Kernel* best = find_kernel(isas, [&](const KernelInfo& info) { return info.family == family; });
     if (!best) return nullptr;
-    known.push_back(std::unique_ptr<const LevelKernels>(new LevelKernels(precision, isas, best->info.isa)));
-    return known.back().get();
+    std::unique_ptr<LevelKernels> made(new LevelKernels(precision, isas, best->info.isa));
+    do {
+        // Another thread may have made the same: there is to be one of each.
+        if (const LevelKernels* level = among_known(seen)) return level;
+        made->older_ = seen;
+    } while (!newest.compare_exchange_weak(seen, made.get(), std::memory_order_acq_rel, std::memory_order_acquire));
+    return made.release();
 }
 
 }  // namespace octile

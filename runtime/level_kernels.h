@@ -58,7 +58,8 @@ class LevelKernels {
     Precision precision_;
     IsaSet isas_;
     Isa isa_;
-    const Kernel* table_ = kernel_table().data();      // the measuring program has several
+    const Kernel* table_ = kernel_table().data();  // the measuring program has several
+    const LevelKernels* older_ = nullptr;
     std::array<std::array<GemmKernels, 2>, 2> gemms_;  // [WeightSize][asymmetric]; FP16 has no asymmetric ones
     int column_unit_ = 1;
     std::array<std::array<ByType, 4>, 2> pack_rows_{};  // [single row][Scaling]

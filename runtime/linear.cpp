@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "octile/layer.h"
+#include "octile/parallel.h"
 #include "runtime/gemm.h"
 #include "runtime/linear_parts.h"
 #include "runtime/norm_strips.h"
@@ -74,7 +75,11 @@ Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
 std::size_t Workspace::bytes() const {
-    return state_->rows.bytes() + state_->scratch.bytes();
+    return state_ ? state_->rows.bytes() + state_->scratch.bytes() : 0;
+}
+Workspace::State& Workspace::state() {
+    if (!state_) state_ = std::make_unique<State>();
+    return *state_;
 }
 
 struct Linear::State {
@@ -91,6 +96,7 @@ struct Linear::State {
 };
 
 Result<Linear> Linear::State::pack(std::span<const Source> sources, const LinearOptions& options, IsaSet isas) {
+    if (const Result<ThreadLimit> threads = thread_limit(); !threads.ok()) return threads.status();
     if (Status status = check_options(options); !status.ok()) return status;
     for (const Source& source : sources)
         if (Status status = check_source(source, options); !status.ok()) return status;
@@ -201,6 +207,7 @@ Status Linear::pack_rows(const MatrixView& x, PackedRows& rows) const {
 }
 
 PackedRows::State& Linear::make_ready(PackedRows& rows) const {
+    if (!rows.state_) rows.state_ = std::make_unique<PackedRows::State>();
     PackedRows::State& state = *rows.state_;
     state.kernels = state_->weights.kernels;
     state.scaling = state_->options.input_scaling;
@@ -218,10 +225,11 @@ Status Linear::reserve(std::int64_t rows, PackedRows& panel, Workspace& workspac
     if (!status.ok()) return status;
     const std::int64_t gemm = gemm_scratch_bytes(state_->weights);
     const auto bytes = static_cast<std::size_t>(max_pieces() * std::max(gemm, norm));
-    return workspace.state_->scratch.reserve(bytes) ? Status() : out_of_memory(bytes);
+    return workspace.state().scratch.reserve(bytes) ? Status() : out_of_memory(bytes);
 }
 
 bool Linear::accepts(const PackedRows& rows) const {
+    if (!rows.state_) return false;
     const PackedRows::State& state = *rows.state_;
     const LinearOptions& options = state_->options;
     return state.kernels == state_->weights.kernels && state.k == k() && state.scaling == options.input_scaling &&
@@ -238,15 +246,15 @@ Status Linear::run(const PackedRows& rows, const MutableMatrixView& y, Workspace
                         rows.rows(), rows.columns(), name_of(precision()), k(), n()));
     }
     if (Status status = state_->check_output(rows.rows(), y, options); !status.ok()) return status;
-    return state_->multiply(*rows.state_, y, workspace.state_->scratch, options);
+    return state_->multiply(*rows.state_, y, workspace.state().scratch, options);
 }
 
 Status Linear::run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
                    const RunOptions& options) const {
     if (Status status = state_->check_output(x.rows, y, options); !status.ok()) return status;
-    PackedRows& rows = workspace.state_->rows;
+    PackedRows& rows = workspace.state().rows;
     if (Status status = pack_rows(x, rows); !status.ok()) return status;
-    return state_->multiply(*rows.state_, y, workspace.state_->scratch, options);
+    return state_->multiply(*rows.state_, y, workspace.state().scratch, options);
 }
 
 LinearParts LinearParts::of(const Linear& linear) {
@@ -284,6 +292,7 @@ bool LinearParts::fits(const WeightLayout& layout, std::int64_t padded_n, std::i
 }
 
 Result<Linear> LinearParts::make(const LinearParts& parts, std::shared_ptr<const void> owner, IsaSet isas) {
+    if (const Result<ThreadLimit> threads = thread_limit(); !threads.ok()) return threads.status();
     const LevelKernels* kernels = LevelKernels::find(parts.options.precision, isas);
     if (!kernels) return no_kernel(parts.options.precision, isas);
     auto state = std::make_unique<Linear::State>();

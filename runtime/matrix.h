@@ -27,6 +27,13 @@ Status check_matrix(const char* what, const MatrixView& view);
 // The first of `count` values that is NaN or infinite, or -1.
 std::int64_t first_non_finite(const float* values, std::int64_t count);
 
+// Whether none of these is NaN or infinity, given as bits; the compiler vectorizes it.
+bool all_finite_f16(const std::uint16_t* values, std::int64_t count);
+bool all_finite_f32(const std::uint32_t* values, std::int64_t count);
+
+// The first row of f32 or bf16 that holds a finite number of which f16 makes an infinity, or -1.
+std::int64_t first_beyond_f16(const MatrixView& view);
+
 constexpr MatrixView as_const(const MutableMatrixView& view) {
     return {view.data, view.type, view.rows, view.columns, view.row_stride};
 }

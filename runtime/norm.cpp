@@ -136,7 +136,7 @@ Status Norm::State::run(const MatrixView& x, const MutableMatrixView* y, PackedR
     const std::int64_t strips = (x.rows + strip_rows - 1) / strip_rows;
     const bool direct = y && y->type == DataType::kF32;  // what the norm writes is y
     const int pieces = piece_count(strips, 16.0 * static_cast<double>(x.rows) * static_cast<double>(k()));
-    AlignedBuffer& scratch = workspace.state_->scratch;
+    AlignedBuffer& scratch = workspace.state().scratch;
     const std::size_t bytes = direct ? 0 : static_cast<std::size_t>(pieces * strip_rows * row_bytes);
     if (!scratch.reserve(bytes)) return out_of_memory(bytes);
     if (rows)

@@ -57,6 +57,7 @@ Status PackedRows::State::begin(std::int64_t row_count, std::int64_t columns, Da
     rows = row_count;
     k = columns;
     single_row = rows == 1;
+    beyond_f16 = rows;
     if (multiplier && type == DataType::kI8)
         return invalid("x of type i8 for a layer with an input multiplier; expected f32, f16 or bf16");
     const Scaling how = kernels->precision() == Precision::kInt8 ? kernel_scaling(scaling, type) : Scaling::kDynamic;
@@ -93,11 +94,15 @@ Status PackedRows::State::pack_panels(const MatrixView& strip, std::int64_t firs
     return {};
 }
 
-Status PackedRows::State::call_pack_kernel(const MatrixView& strip, std::int64_t first, std::int64_t count) const {
+Status PackedRows::State::call_pack_kernel(const MatrixView& strip, std::int64_t first, std::int64_t count) {
     const std::int64_t row = first * panel_m(), padded = single_row ? 1 : count * panel_m();
     HalideBuffer source = matrix_buffer(strip);
     HalideBuffer panel = panel_buffer(first, count);
-    if (kernels->precision() == Precision::kFp16) return call_kernel(*kernel_, {source, panel});
+    if (kernels->precision() == Precision::kFp16) {
+        Status status = call_kernel(*kernel_, {source, panel});
+        if (status.ok() && strip.type != DataType::kF16) find_beyond_f16(strip, first, count);
+        return status;
+    }
     HalideBuffer scales(scale + row, kFloat32, {padded}), magnitudes(magnitude + row, kInt32, {padded});
     switch (kernel_->info.scaling) {
         case Scaling::kDynamic:
@@ -114,7 +119,27 @@ Status PackedRows::State::call_pack_kernel(const MatrixView& strip, std::int64_t
     return call_kernel(*kernel_, {source, panel, scales, magnitudes, lows, highs, zero_points});
 }
 
+// The panel, which is still in the cache, says whether there is anything to be found.
+void PackedRows::State::find_beyond_f16(const MatrixView& strip, std::int64_t first, std::int64_t count) {
+    const std::int64_t elements = count * panel_m() * padded_k();
+    const std::byte* panel = panels + first * panel_m() * padded_k() * size_of(kernels->element());
+    const bool finite = kernels->element() == Element::kF16
+                            ? all_finite_f16(reinterpret_cast<const std::uint16_t*>(panel), elements)
+                            : all_finite_f32(reinterpret_cast<const std::uint32_t*>(panel), elements);
+    if (finite) return;
+    const std::int64_t row = first_beyond_f16(strip);
+    if (row < 0) return;
+    std::int64_t seen = beyond_f16, found = first * panel_m() + row;
+    while (found < seen && !beyond_f16.compare_exchange_weak(seen, found)) {
+    }
+}
+
 Status PackedRows::State::finish(Status status) {
+    if (status.ok() && beyond_f16 < rows) {
+        status = {StatusCode::kNonFinite,
+                  fmt::format("x: row {} holds a magnitude beyond 65504, the largest of f16; INT8 has no such limit",
+                              beyond_f16.load())};
+    }
     if (status.ok() && kernels->precision() == Precision::kInt8) {
         if (scaling == InputScaling::kStatic) std::fill_n(scale, scaled_rows(), input_scale);
         if (kernel_->info.scaling != Scaling::kReady) {
@@ -158,13 +183,13 @@ PackedRows::~PackedRows() = default;
 PackedRows::PackedRows(PackedRows&&) noexcept = default;
 PackedRows& PackedRows::operator=(PackedRows&&) noexcept = default;
 std::int64_t PackedRows::rows() const {
-    return state_->rows;
+    return state_ ? state_->rows : 0;
 }
 std::int64_t PackedRows::columns() const {
-    return state_->k;
+    return state_ ? state_->k : 0;
 }
 std::size_t PackedRows::bytes() const {
-    return state_->memory.bytes() + state_->products.bytes();
+    return state_ ? state_->memory.bytes() + state_->products.bytes() : 0;
 }
 
 }  // namespace octile

@@ -1,6 +1,8 @@
 // Rows of activations in the panel order of one ISA level.
 #pragma once
 
+#include <atomic>
+
 #include "octile/linear.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/input_multiplier.h"
@@ -19,6 +21,8 @@ struct PackedRows::State {
 
     AlignedBuffer memory, products;  // the second only with a multiplier
     std::byte* panels = nullptr;
+    // fp16: the first row with a finite number that f16 does not hold, rows if there is none.
+    std::atomic<std::int64_t> beyond_f16 = 0;
     // int8, one element per row of all panels: its scale, the bits of its absmax, its range and zero point (the last
     // three only of kAsymmetric).
     float *scale = nullptr, *low = nullptr, *high = nullptr;
@@ -45,7 +49,8 @@ struct PackedRows::State {
 
   private:
     Status allocate();
-    Status call_pack_kernel(const MatrixView& strip, std::int64_t first, std::int64_t count) const;
+    Status call_pack_kernel(const MatrixView& strip, std::int64_t first, std::int64_t count);
+    void find_beyond_f16(const MatrixView& strip, std::int64_t first, std::int64_t count);
 
     const Kernel* kernel_ = nullptr;
 };

@@ -60,7 +60,7 @@ Status PackedWeights::pack(int matrix, const char* name, const MatrixView& weigh
         std::memset(scales, 0, static_cast<std::size_t>(padded_n()) * sizeof(float));
         std::memcpy(scales, scale.data(), scale.size_bytes());
     }
-    return check_finite(matrix, name);
+    return check_finite(matrix, name, weights);
 }
 
 Status PackedWeights::pack_panels(const Kernel& kernel, int matrix, const MatrixView& weights) {
@@ -94,32 +94,30 @@ Status PackedWeights::pack_panels(const Kernel& kernel, int matrix, const Matrix
     return error.take(parallel_pieces(panels, pieces, pack_range));
 }
 
-Status PackedWeights::check_finite(int matrix, const char* name) const {
+Status PackedWeights::check_finite(int matrix, const char* name, const MatrixView& weights) const {
     if (precision() == Precision::kInt8) {
         const std::int64_t channel = first_non_finite(at<float>(column_scale, matrix * padded_n()), n);
         if (channel < 0) return {};
         return Status(StatusCode::kNonFinite,
                       fmt::format("{}: output channel {} holds NaN or infinity", name, channel));
     }
-    // Magnitude bits order like integers: one maximum per panel, which the compiler vectorizes, and a search where it
-    // is needed.
-    constexpr std::uint16_t kInfinity = 0x7c00, kMagnitude = 0x7fff;
     const std::int64_t columns = kernels->panel_n(), first = matrix * padded_n() / columns;
     for (std::int64_t p = 0; p * columns < n; p++) {
         const auto* values = reinterpret_cast<const std::uint16_t*>(panel_at(first + p));
         const std::int64_t count = padded_k() * columns;
-        std::uint16_t largest = 0;
-        for (std::int64_t i = 0; i < count; i++)
-            largest = std::max<std::uint16_t>(largest, values[i] & kMagnitude);
-        if (largest < kInfinity) continue;
+        if (all_finite_f16(values, count)) continue;
+        constexpr std::uint16_t kInfinity = 0x7c00, kMagnitude = 0x7fff;
         std::int64_t lowest = columns;  // a panel holds its columns side by side
         for (std::int64_t i = 0; i < count; i++) {
             if ((values[i] & kMagnitude) >= kInfinity) lowest = std::min(lowest, i % columns);
         }
-        return Status(
-            StatusCode::kNonFinite,
-            fmt::format("{}: output channel {} holds NaN, infinity or a magnitude beyond 65504, the largest of f16",
-                        name, std::min(p * columns + lowest, n - 1)));
+        const std::int64_t channel = std::min(p * columns + lowest, n - 1);
+        const bool beyond =
+            weights.type != DataType::kF16 && first_beyond_f16(block_of(weights, channel, 1, 0, k)) == 0;
+        return Status(StatusCode::kNonFinite,
+                      fmt::format("{}: output channel {} holds {}", name, channel,
+                                  beyond ? "a magnitude beyond 65504, the largest of f16; INT8 has no such limit"
+                                         : "NaN or infinity"));
     }
     return {};
 }

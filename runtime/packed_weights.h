@@ -48,7 +48,7 @@ struct PackedWeights {
   private:
     std::byte* panel_at(std::int64_t index) const;
     Status pack_panels(const Kernel& kernel, int matrix, const MatrixView& weights);
-    Status check_finite(int matrix, const char* name) const;
+    Status check_finite(int matrix, const char* name, const MatrixView& weights) const;
 };
 
 }  // namespace octile

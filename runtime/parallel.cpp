@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
 
 #include "runtime/parallel.h"
 #include "runtime/thread_pool.h"
@@ -14,25 +13,10 @@ namespace {
 
 constexpr int kPiecesPerThread = 4;
 
-std::atomic<int> requested_threads = 0;
 std::atomic<ParallelFor> custom_parallel_for = nullptr;
 std::atomic<void*> custom_context = nullptr;
 
-int available_threads() {
-    static const int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    return count;
-}
-
 }  // namespace
-
-int threads() {
-    const int requested = requested_threads;
-    return requested > 0 ? requested : available_threads();
-}
-
-void set_threads(int count) {
-    requested_threads = std::max(0, count);
-}
 
 void set_parallel_for(ParallelFor parallel_for, void* context) {
     custom_context = context;

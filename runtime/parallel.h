@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "octile/status.h"
+#include "runtime/float_environment.h"
 
 namespace octile {
 
@@ -38,7 +39,8 @@ int piece_count(std::int64_t steps, double operations);
 // The most that piece_count() says, as long as nobody changes the number of threads.
 int max_pieces();
 
-// Runs body(piece, begin, end) over [0, steps) cut into `pieces` ranges. body returns 0, or what this returns.
+// Runs body(piece, begin, end) over [0, steps) cut into `pieces` ranges, on whatever threads, rounding to nearest. body
+// returns 0, or what this returns.
 template <typename Body>
 int parallel_pieces(std::int64_t steps, int pieces, Body&& body) {
     struct Context {
@@ -46,7 +48,10 @@ int parallel_pieces(std::int64_t steps, int pieces, Body&& body) {
         int pieces;
         std::remove_reference_t<Body>& body;
 
-        int run(int piece) const { return body(piece, steps * piece / pieces, steps * (piece + 1) / pieces); }
+        int run(int piece) const {
+            const DefaultFloats floats;
+            return body(piece, steps * piece / pieces, steps * (piece + 1) / pieces);
+        }
     } context{steps, pieces, body};
     return parallel_for(
         pieces, [](void* c, int piece) { return static_cast<const Context*>(c)->run(piece); }, &context);

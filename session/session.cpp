@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/printable.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/float_environment.h"
 #include "runtime/matrix.h"
 #include "runtime/parallel.h"
 #include "session/compile.h"
@@ -209,6 +210,7 @@ Status Session::State::run_steps() {
 
 Result<Session> Session::create(Graph graph, const Plan& plan, std::shared_ptr<const Parameters> parameters,
                                 const SessionOptions& options) {
+    const DefaultFloats floats;
     if (!parameters) return invalid("parameters: expected some, found none");
     try {
         auto state = std::make_unique<State>(std::move(graph), std::move(parameters), options);
@@ -226,6 +228,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 Status Session::run(std::span<const std::int32_t> lengths, std::span<const SessionInput> inputs,
                     std::span<const SessionOutput> outputs) {
+    const DefaultFloats floats;
     if (Status status = state_->begin(lengths); !status.ok()) return status;
     if (Status status = state_->bind_inputs(inputs); !status.ok()) return status;
     if (Status status = state_->bind_outputs(outputs); !status.ok()) return status;

@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "octile/cpu.h"
+#include "octile/export.h"
 #include "octile/status.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // Most levels of cache that a description may have.
 inline constexpr std::size_t kMaxCacheLevels = 4;

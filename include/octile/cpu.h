@@ -7,9 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "octile/export.h"
 #include "octile/status.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // The instruction-set levels that kernels are built for, each architecture's from the lowest up.
 enum class Isa {

@@ -23,13 +23,14 @@
 #include <string_view>
 #include <vector>
 
+#include "octile/export.h"
 #include "octile/layer.h"
 #include "octile/parameters.h"
 #include "octile/plan.h"
 #include "octile/status.h"
 #include "octile/types.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 enum class NodeOp {
     kEmbedding,   // the sum of one row of each table

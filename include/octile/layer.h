@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "octile/export.h"
 #include "octile/types.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 enum class Op {
     kLinear,      // y[m, n] = act(x[m, k] * w[n, k]^T + bias[n])

@@ -7,7 +7,9 @@
 //   y[m, n] = act(sum_k x[m, k] * gate[n, k] + gate_bias[n]) * (sum_k x[m, k] * up[n, k] + up_bias[n])
 //
 // INT8 quantizes w per output channel when it packs and x per row when it runs; its results are bit-identical on every
-// CPU, ISA level and thread count. FP16 multiplies f16 values. The arithmetic of both is docs/quantization.md.
+// CPU, ISA level and thread count. FP16 multiplies f16 values. The arithmetic of both is docs/quantization.md. It does
+// not depend on the calling thread's floating-point environment: everything here rounds to nearest, keeps subnormals
+// and traps nothing, whatever fesetround() and the like have set, and leaves that as it was.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +20,11 @@
 #include <string_view>
 
 #include "octile/cpu.h"
+#include "octile/export.h"
 #include "octile/status.h"
 #include "octile/types.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // A row-major matrix that somebody else owns. Rows are `row_stride` elements apart, columns one.
 struct MatrixView {
@@ -47,7 +50,8 @@ enum class InputScaling {
     kAsymmetric,  // from each row's range, with a zero point
 };
 
-// Bounds of the output, in place of an activation. A NaN stays one.
+// Bounds in place of an activation: of what act() would be applied to. A gated layer's bound the gate and not the
+// product. A NaN stays one.
 struct OutputRange {
     float low, high;
 };
@@ -65,7 +69,7 @@ struct LinearOptions {
 };
 
 // Scratch memory of run(): grows to what a call needs and keeps it, so that a second call of the same shape allocates
-// nothing. One thread uses it at a time.
+// nothing. One thread uses it at a time. One that was moved from is like a new one.
 class Workspace {
   public:
     Workspace();
@@ -79,11 +83,12 @@ class Workspace {
     friend class Linear;
     friend class Norm;
     struct State;
+    State& state();
     std::unique_ptr<State> state_;
 };
 
 // Rows of x as Linear::pack_rows() leaves them: for several layers that share an input, quantized once. Memory is kept
-// like Workspace's.
+// like Workspace's. One that was moved from holds no rows, like a new one.
 class PackedRows {
   public:
     PackedRows();
@@ -117,9 +122,9 @@ class Linear {
     // be freed. `isas`: the levels it may use, usable_isas() as a rule.
     //
     // - kInvalidArgument: an extent below 1, more than 2^31 - 1 elements with padding, K above 131072 with INT8 (65536
-    //   with kAsymmetric), a bias
-    //   of another length, options that contradict each other
-    // - kNonFinite: NaN or infinity, or with FP16 a weight beyond 65504; the message names the output channel
+    //   with kAsymmetric), a bias of another length, options that contradict each other, or what thread_limit() refuses
+    // - kNonFinite: NaN or infinity, or with FP16 a weight that rounds to more than 65504, the largest of f16; the
+    //   message names the output channel and says which. INT8 takes every finite weight
     // - kUnsupported: no kernel for these levels
     // - kOutOfMemory
     static Result<Linear> pack(const MatrixView& weights, std::span<const float> bias, const LinearOptions& options,
@@ -134,6 +139,7 @@ class Linear {
     static Result<Linear> pack_gated(const MatrixView& gate, std::span<const float> gate_bias, const MatrixView& up,
                                      std::span<const float> up_bias, const LinearOptions& options, IsaSet isas);
 
+    // One that was moved from can be destroyed or assigned to, and nothing else.
     ~Linear();
     Linear(Linear&&) noexcept;
     Linear& operator=(Linear&&) noexcept;
@@ -141,8 +147,15 @@ class Linear {
     // x [M, K] f32, f16 or bf16, or i8 (levels, with kStatic); y [M, N] f32, f16, bf16 or i8; M from 0 up. x and y must
     // not overlap. Several threads may run one Linear at once, each with a workspace of its own.
     //
-    // kNonFinite: INT8 and a row of x holds NaN or infinity; the message names the first such row and y is not written.
-    // FP16 propagates them.
+    // - kInvalidArgument: shapes or options that do not fit; x of type i8 with K = 131072, where sums of -128 * -128
+    // would
+    //   not fit
+    // - kNonFinite, naming the first such row, y not written: with INT8 a row of x holds NaN or infinity; with FP16, a
+    //   finite number that rounds to more than 65504, the largest of f16
+    // - kUnsupported: no kernel for the type of x or y
+    //
+    // With FP16, NaN and infinities in x go where IEEE arithmetic takes them, but for relu and relu6, which make +0 of
+    // a NaN.
     Status run(const MatrixView& x, const MutableMatrixView& y, Workspace& workspace,
                const RunOptions& options = {}) const;
 

@@ -10,9 +10,10 @@
 #include <memory>
 #include <span>
 
+#include "octile/export.h"
 #include "octile/linear.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 enum class NormKind { kLayerNorm, kRmsNorm };
 
@@ -34,6 +35,7 @@ class Norm {
     static Result<Norm> make(NormKind kind, std::span<const float> weight, std::span<const float> bias, float epsilon,
                              IsaSet isas);
 
+    // One that was moved from can be destroyed or assigned to, and nothing else.
     ~Norm();
     Norm(Norm&&) noexcept;
     Norm& operator=(Norm&&) noexcept;

@@ -14,11 +14,12 @@
 #include <vector>
 
 #include "octile/cpu.h"
+#include "octile/export.h"
 #include "octile/parameters.h"
 #include "octile/plan.h"
 #include "octile/status.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // A tensor of the checkpoint that is no linear's.
 struct PackedTensor {

@@ -8,9 +8,10 @@
 #include <string>
 #include <string_view>
 
+#include "octile/export.h"
 #include "octile/linear.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 class Parameters {
   public:

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "octile/cpu.h"
+#include "octile/export.h"
 #include "octile/layer.h"
 #include "octile/status.h"
 #include "octile/types.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // The rule that chooses each linear's precision.
 enum class Policy {

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "octile/core.h"
+#include "octile/export.h"
 #include "octile/layer.h"
+#include "octile/parallel.h"
 #include "octile/plan.h"
 #include "octile/status.h"
 #include "octile/types.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // Below this K*N/(K+N) the work of quantizing a linear's input is not paid back by its multiplications.
 inline constexpr double kDefaultMinRatio = 256;
@@ -20,9 +22,6 @@ inline constexpr double kDefaultMinRatio = 256;
 // What INT8 has to gain before policy `cost` takes it, as a share of its time: the model and most measurements are no
 // better than this. Less than the start of one kernel (Core::call_us) is no gain either.
 inline constexpr double kDefaultNoise = 0.05;
-
-// Most threads that a plan is made for.
-inline constexpr int kMaxThreads = 1024;
 
 // Longest pattern, in bytes.
 inline constexpr std::size_t kMaxPatternLength = 1000;

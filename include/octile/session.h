@@ -1,7 +1,7 @@
 // Runs a network: a Graph, a Plan for its layers, and the Parameters it computes with.
 //
 // A session belongs to one thread at a time. Any number of sessions may run at once, and share their parameters. All
-// memory is taken by create(); run() takes none.
+// memory is taken by create(); run() takes none. Neither depends on the thread's floating-point environment (linear.h).
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,13 @@
 #include <string_view>
 
 #include "octile/cpu.h"
+#include "octile/export.h"
 #include "octile/graph.h"
 #include "octile/parameters.h"
 #include "octile/plan.h"
 #include "octile/status.h"
 
-namespace octile {
+namespace OCTILE_API octile {
 
 // What a node has yielded, f32, for as long as the call lasts. A linear's value is that behind all that was fused into
 // it, under the name of the last node of them.
@@ -70,6 +71,7 @@ class Session {
     // features is no multiple of 16. kOutOfMemory.
     static Result<Session> create(Graph graph, const Plan& plan, std::shared_ptr<const Parameters> parameters,
                                   const SessionOptions& options = {});
+    // One that was moved from can be destroyed or assigned to, and nothing else.
     ~Session();
     Session(Session&&) noexcept;
     Session& operator=(Session&&) noexcept;
@@ -79,7 +81,8 @@ class Session {
     // inputs that are not optional. Memory of inputs and outputs must not overlap.
     //
     // kInvalidArgument: too many rows, an index outside its table (naming input and row), a span of another size ...;
-    // kNonFinite: an INT8 linear's input holds NaN or infinity; the message names node and row. After an error, outputs
+    // kNonFinite: a linear's input holds what its
+    // precision cannot (Linear::run); the message names node and row. After an error, outputs
     // hold anything and no sequence has become longer.
     Status run(std::span<const std::int32_t> lengths, std::span<const SessionInput> inputs,
                std::span<const SessionOutput> outputs);

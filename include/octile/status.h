@@ -9,7 +9,9 @@
 #include <string_view>
 #include <utility>
 
-namespace octile {
+#include "octile/export.h"
+
+namespace OCTILE_API octile {
 
 enum class StatusCode {
     kOk,

@@ -6,7 +6,9 @@
 #include <optional>
 #include <string_view>
 
-namespace octile {
+#include "octile/export.h"
+
+namespace OCTILE_API octile {
 
 // Element types of tensors that callers hand in or receive. All little-endian; kF16 is IEEE binary16.
 enum class DataType { kF32, kF16, kBF16, kI8 };

@@ -2,6 +2,7 @@
 """Tests of `octile info`."""
 
 import json
+import os
 import re
 
 from octile_test import OctileTest, main
@@ -15,7 +16,7 @@ class InfoTest(OctileTest):
         info, lines = self.info(), self.succeed("info").splitlines()
         counts = ("int8_kernels", "fp16_kernels", "shared_kernels")
         kernels = sum(level[count] for level in info["levels"] for count in counts)
-        self.assertRegex(lines[0], rf"^octile {re.escape(info['version'])}: {kernels} kernels, {info['threads']} threads?$")
+        self.assertRegex(lines[0], rf"^octile {re.escape(info['version'])}: {kernels} kernels, {info['threads']} threads? \\({info['threads_from']}\\)$")
         yes = {True: "yes", False: "no"}
         self.assertEqual([line.split() for line in lines[2:-1]],
                          [[level["name"], yes[level["supported"]], yes[level["usable"]], *(str(level[count]) for count in counts)]
@@ -36,6 +37,24 @@ class InfoTest(OctileTest):
                 self.assertIn(limited["int8_level"], usable)
                 self.assertIn(limited["fp16_level"], usable)
         self.assertEqual(self.info(env={"OCTILE_ISA": ""}), self.info())
+
+    def test_threads_are_those_that_the_process_may_use(self):
+        mask = os.sched_getaffinity(0)
+        info = self.info(env={"OCTILE_NUM_THREADS": ""})
+        self.assertLessEqual(info["threads"], len(mask))
+        self.assertIn(info["threads_from"], ("CPU affinity", "cgroup CPU quota"))
+        os.sched_setaffinity(0, {min(mask)})
+        try:
+            self.assertEqual(self.info(env={"OCTILE_NUM_THREADS": ""})["threads"], 1)
+        finally:
+            os.sched_setaffinity(0, mask)
+
+    def test_octile_num_threads_says_otherwise(self):
+        info = self.info(env={"OCTILE_NUM_THREADS": "3"})
+        self.assertEqual((info["threads"], info["threads_from"]), (3, "OCTILE_NUM_THREADS"))
+        for wrong in ("0", "two", "1025", "3 "):
+            with self.subTest(wrong=wrong):
+                self.fail_with(1, ["OCTILE_NUM_THREADS", "1 to 1024", wrong], "info", env={"OCTILE_NUM_THREADS": wrong})
 
 
 if __name__ == "__main__":

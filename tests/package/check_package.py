@@ -49,10 +49,13 @@ class Package:
         if EXAMPLE_PRINTS not in output:
             fail(f"expected {program.name} to print \"{EXAMPLE_PRINTS}\"")
 
-    def build_with_cmake(self, source: pathlib.Path, build: pathlib.Path, *options: str) -> None:
+    def configure(self, source: pathlib.Path, build: pathlib.Path, *options: str) -> str:
         toolchain = [f"-DCMAKE_TOOLCHAIN_FILE={self.toolchain}"] if self.toolchain else []
-        run([self.cmake, "-S", source, "-B", build, "-G", self.generator, f"-DCMAKE_CXX_COMPILER={self.cxx}", "-DCMAKE_BUILD_TYPE=Release",
-             *toolchain, *options])
+        return run([self.cmake, "-S", source, "-B", build, "-G", self.generator, f"-DCMAKE_CXX_COMPILER={self.cxx}", "-DCMAKE_BUILD_TYPE=Release",
+                    *toolchain, *options])
+
+    def build_with_cmake(self, source: pathlib.Path, build: pathlib.Path, *options: str) -> None:
+        self.configure(source, build, *options)
         run([self.cmake, "--build", build])
 
     def test_install(self) -> None:
@@ -92,6 +95,37 @@ class Package:
             fail(f"{len(foreign)} global symbols without our prefix, e.g.\n" + "\n".join(foreign[:20]))
         print(f"{len(defined)} global symbols")
 
+    def test_shared_object(self) -> None:
+        """A shared object that holds the whole archive exports nothing of it, needs no text relocations and no executable stack."""
+        library = empty(self.work / "shared_object") / "libholds.so"
+        run([self.cxx, "-shared", "-o", library, "-Wl,--whole-archive", self.libraries / "liboctile.a", "-Wl,--no-whole-archive", "-lpthread",
+             "-Wl,-z,defs,-z,text,--warn-execstack,--fatal-warnings"])
+        exported = [line for line in run([self.nm, "-D", "--defined-only", "--demangle", library]).splitlines()
+                    if re.search(r"octile|halide|fmt::|nlohmann", line.split(maxsplit=2)[2])]
+        if exported:
+            fail(f"{len(exported)} of the archive's symbols are exported, e.g.\n" + "\n".join(exported[:20]))
+        unique = [line for line in run([self.nm, "--demangle", self.libraries / "liboctile.a"]).splitlines() if re.match(r"[0-9a-f]{16} u ", line)]
+        if unique:
+            fail("symbols that keep a shared object from being unloaded:\n" + "\n".join(unique))
+
+    def test_static(self) -> None:
+        """A program without any shared library, and without a warning of the linker."""
+        program = empty(self.work / "static") / "linear"
+        run([self.cxx, *STRICT, "-static", "-Wl,--fatal-warnings", self.source / EXAMPLE / "linear.cpp", *self.pkg_config_flags(self.libraries, "--static"),
+             "-o", program])
+        self.run_example(program)
+
+    def test_other_architecture(self) -> None:
+        """find_package() refuses a library of another architecture than the consumer's, and says so."""
+        work = empty(self.work / "other_architecture")
+        (work / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.25)\nproject(other LANGUAGES CXX)\nset(CMAKE_SYSTEM_PROCESSOR ${PROCESSOR})\n"
+                                             "find_package(octile 0.1 CONFIG QUIET)\nmessage(\"found ${octile_FOUND}: ${octile_CONSIDERED_VERSIONS}\")\n")
+        built, alias = ("aarch64", "arm64") if "aarch64" in self.toolchain else ("x86_64", "AMD64")
+        for processor, expected in ((built, "found 1: 0.1.0\n"), (alias, "found 1: 0.1.0\n"), ("riscv64", f"found 0: 0.1.0 (for {built}, not riscv64)\n")):
+            output = self.configure(work, work / processor, f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DPROCESSOR={processor}")
+            if expected not in output:
+                fail(f"expected \"{expected}\", found\n{output}")
+
     def test_headers(self) -> None:
         """Every public header compiles by itself, with a strict consumer's warnings."""
         for header in sorted((self.prefix / "include/octile").glob("*.h")):
@@ -125,11 +159,39 @@ class Package:
         if not re.search(r"^lm_head: \d+ values, -?\d\S* -?\d\S* \.\.\.$", output, re.MULTILINE):
             fail(f"expected logits, found\n{output}")
 
+    def pkg_config_flags(self, libraries: pathlib.Path, *options: str) -> list[str]:
+        environment = os.environ | {"PKG_CONFIG_LIBDIR": str(libraries / "pkgconfig")}
+        return run(["pkg-config", "--cflags", "--libs", *options, "octile"], env=environment).split()
+
     def test_pkg_config(self) -> None:
         work = empty(self.work / "pkg_config")
-        environment = os.environ | {"PKG_CONFIG_LIBDIR": str(self.libraries / "pkgconfig")}
-        flags = run(["pkg-config", "--cflags", "--libs", "--static", "octile"], env=environment).split()
-        run([self.cxx, *STRICT, self.source / EXAMPLE / "linear.cpp", *flags, "-o", work / "linear"])
+        run([self.cxx, *STRICT, self.source / EXAMPLE / "linear.cpp", *self.pkg_config_flags(self.libraries, "--static"), "-o", work / "linear"])
+        self.run_example(work / "linear")
+
+    def test_shared(self) -> None:
+        """liboctile.so: what it exports, its SONAME, and a program that uses it, in both ways."""
+        work = empty(self.work / "shared")
+        self.build_with_cmake(self.source, work / "build", "-DBUILD_SHARED_LIBS=ON", "-DOCTILE_DEVELOPER_MODE=OFF", "-DOCTILE_CLI=OFF",
+                              f"-DPython3_EXECUTABLE={sys.executable}")
+        run([self.cmake, "--install", work / "build", "--prefix", work / "prefix"])
+        libraries = work / "prefix" / self.libdir
+        names = sorted(path.name for path in libraries.iterdir() if path.is_file())
+        if names != ["liboctile.so", "liboctile.so.0.1", "liboctile.so.0.1.0"]:
+            fail(f"expected liboctile.so with its versions, found {names}")
+        header = run(["readelf", "--dynamic", "--wide", libraries / "liboctile.so"])
+        if "Library soname: [liboctile.so.0.1]" not in header or "TEXTREL" in header:
+            fail(f"expected SONAME liboctile.so.0.1 and no text relocations, found\n{header}")
+        exported = [line.split(maxsplit=2)[2] for line in
+                    run([self.nm, "-D", "--defined-only", "--demangle", "--with-symbol-versions", libraries / "liboctile.so"]).splitlines()]
+        foreign = [name for name in exported if not re.fullmatch(r"octile::.*@@OCTILE_0\.1|OCTILE_0\.1(@@OCTILE_0\.1)?", name) or "::State" in name]
+        if foreign:
+            fail(f"{len(foreign)} exported symbols that are not the public interface's, e.g.\n" + "\n".join(foreign[:20]))
+        if not any(name.startswith("octile::Linear::run(") for name in exported):
+            fail("octile::Linear::run is not exported")
+        shutil.copytree(self.source / EXAMPLE, work / "source")
+        self.build_with_cmake(work / "source", work / "consumer", f"-DCMAKE_PREFIX_PATH={work / 'prefix'}", f"-DCMAKE_CXX_FLAGS={' '.join(STRICT[1:])}")
+        self.run_example(work / "consumer/linear")
+        run([self.cxx, *STRICT, self.source / EXAMPLE / "linear.cpp", *self.pkg_config_flags(libraries), f"-Wl,-rpath,{libraries}", "-o", work / "linear"])
         self.run_example(work / "linear")
 
     def test_add_subdirectory(self) -> None:
