@@ -15,10 +15,13 @@ constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
 constexpr std::array<std::string_view, 5> kOps = {"linear", "layernorm", "activation", "add", "other"};
 constexpr std::array<std::string_view, kIsaCount> kIsas = {"avx2", "avxvnni", "avx512vnni", "neon",
                                                            "fp16", "dotprod", "i8mm",       "sve256"};
+constexpr std::array<std::string_view, 10> kLeftOutReasons = {"user",  "table", "4-bit", "experts", "float8",
+                                                              "dtype", "shape", "name",  "adapter", "other"};
 static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);
 static_assert(kActivations.size() == static_cast<std::size_t>(Activation::kSilu) + 1);
 static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kFp16) + 1);
 static_assert(kOps.size() == static_cast<std::size_t>(Op::kOther) + 1);
+static_assert(kLeftOutReasons.size() == static_cast<std::size_t>(LeftOutReason::kOther) + 1);
 static_assert(kIsas.size() == static_cast<std::size_t>(Isa::kSve256) + 1);
 
 }  // namespace
@@ -35,6 +38,9 @@ std::string_view name_of(Precision precision) {
 std::string_view name_of(Op op) {
     return internal::enum_name(kOps, op);
 }
+std::string_view name_of(LeftOutReason reason) {
+    return internal::enum_name(kLeftOutReasons, reason);
+}
 std::string_view name_of(Isa isa) {
     return internal::enum_name(kIsas, isa);
 }
@@ -47,6 +53,9 @@ std::optional<Activation> parse_activation(std::string_view name) {
 }
 std::optional<Precision> parse_precision(std::string_view name) {
     return internal::enum_from_name<Precision>(kPrecisions, name);
+}
+std::optional<LeftOutReason> parse_left_out_reason(std::string_view name) {
+    return internal::enum_from_name<LeftOutReason>(kLeftOutReasons, name);
 }
 std::optional<Op> parse_op(std::string_view name) {
     return internal::enum_from_name<Op>(kOps, name);

@@ -382,7 +382,7 @@ Result<AccuracyStudy> study_network(const std::filesystem::path& file, const Rea
         return Status(StatusCode::kInvalidArgument,
                       fmt::format("{}: expected weights (safetensors), found {}", option, display(file)));
     }
-    const Result<LinearTensors> tensors = find_linear_tensors(*weights.value(), *read.tokens, read.skip);
+    const Result<LinearTensors> tensors = find_linear_tensors(*weights.value(), read);
     if (!tensors.ok()) return tensors.status();
     return study_accuracy(*weights.value(), tensors.value(), options, settings);
 }

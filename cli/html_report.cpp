@@ -7,6 +7,7 @@
 
 #include "cli/html_charts.h"
 #include "cli/html_style.h"
+#include "cli/left_out_report.h"
 #include "cli/plan_table.h"
 #include "cli/table.h"
 
@@ -138,6 +139,13 @@ std::string article(std::span<const Plan> plans) {
         html += card("All policies", lines_html(policies_summary(plans)), table_html(policies_table(plans)));
     }
     html += bars(plan) + scatter(plan) + frontier(plan);
+    const std::string left_out = left_out_text(plan);
+    if (!left_out.empty()) {
+        const std::string warning = left_out_warning(plan);
+        const Table table = left_out_table(plan);
+        html += card("What is left out", lines_html(warning + (warning.empty() ? "" : "\n") + left_out),
+                     table.rows().empty() ? "" : table_html(table));
+    }
     html += card(fmt::format("The plan, by policy {}", name_of(plan.policy)), lines_html(to_text(summarize(plan))),
                  table_html(plan_table(plan)));
     return html + "</article>\n";

@@ -13,6 +13,7 @@
 #include "calibration/smooth_quant.h"
 #include "calibration/synthetic.h"
 #include "cli/layer_check.h"
+#include "cli/packed_run.h"
 #include "inputs/tensor_values.h"
 #include "octile/linear.h"
 
@@ -90,6 +91,25 @@ void check(const PlannedLayer& planned, const LayerParameters& parameters, const
     outputs.finish(rows.size(), run);
 }
 
+// Weights that came as int8, as a packed file has them.
+Result<LayerRun> run_levels(const Layer& layer, const LayerTensors& tensors, IsaSet isas, std::int64_t check_rows) {
+    const Int8Rows rows = int8_rows_of(tensors.weight);
+    const std::vector<float> bias = tensors.bias ? values_of(*tensors.bias) : std::vector<float>();
+    const Result<Linear> linear =
+        Linear::pack_quantized({rows.levels.data(), DataType::kI8, layer.n, layer.k, layer.k}, rows.scales, bias,
+                               {.precision = Precision::kInt8,
+                                .activation = layer.activation,
+                                .range = {},
+                                .input_scaling = tensors.input.scaling,
+                                .input_scale = tensors.input.scale},
+                               isas);
+    if (!linear.ok()) return linear.status();
+    Result<LayerRun> run = run_packed_layer(linear.value(), layer, check_rows);
+    if (run.ok())
+        run->source_bytes = rows.levels.size() + rows.scales.size() * sizeof(float) + bias.size() * sizeof(float);
+    return run;
+}
+
 }  // namespace
 
 Status check_memory(const Layer& layer) {
@@ -106,6 +126,8 @@ Status check_memory(const Layer& layer) {
 Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tensors, IsaSet isas,
                            std::int64_t check_rows) try {
     const Layer& layer = planned.layer;
+    if (tensors.weight.is_int8() && planned.precision == Precision::kInt8)
+        return run_levels(layer, tensors, isas, check_rows);
     const LayerParameters parameters = parameters_of(layer, tensors);
     std::vector<float> multiplier;
     for (const float s : tensors.smoothing)

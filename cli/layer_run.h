@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "inputs/weight_forms.h"
 #include "inputs/weight_matrix.h"
 #include "octile/cpu.h"
 #include "octile/linear.h"
@@ -19,6 +20,7 @@ namespace octile::cli {
 struct LayerTensors {
     WeightMatrix weight = {};
     std::optional<TensorInfo> bias = {};
+    InputQuantization input = {};
     std::span<const float> smoothing = {};  // s of SmoothQuant, [K]; empty: none
 };
 

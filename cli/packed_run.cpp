@@ -83,19 +83,11 @@ Output product_of(const Output& gate, const Output& up) {
     return {gate.exact * up.exact, {g * u, 1.01 * error + 1.01 * kUnitF32 * std::fabs(g * u)}};
 }
 
-// The levels of a row by the layer's own scale.
-Quantized quantize_static(std::span<const float> x, float scale) {
-    const float inverse = 1.0f / scale;
-    Quantized quantized{.values = {}, .scale = static_cast<double>(scale)};
-    for (const float value : x)
-        quantized.values.push_back(static_cast<double>(std::nearbyint(std::clamp(value * inverse, -127.0f, 127.0f))));
-    return quantized;
-}
-
 void check(const LinearParts& parts, std::vector<CheckedRow> rows, LayerRun& run) {
-    if (parts.options.input_scaling == InputScaling::kStatic) {
-        for (CheckedRow& row : rows)
+    for (CheckedRow& row : rows) {
+        if (parts.options.input_scaling == InputScaling::kStatic)
             row.quantized = quantize_static(row.x, parts.options.input_scale);
+        if (parts.options.input_scaling == InputScaling::kAsymmetric) row.quantized = quantize_asymmetric(row.x);
     }
     const bool f16_arithmetic = multiplies_f16(run.kernel), gated = parts.matrices == 2;
     const UnpackedMatrix first(parts, 0);
@@ -115,8 +107,6 @@ void check(const LinearParts& parts, std::vector<CheckedRow> rows, LayerRun& run
 }  // namespace
 
 Result<LayerRun> run_packed_layer(const Linear& linear, const Layer& layer, std::int64_t check_rows) try {
-    if (LinearParts::of(linear).options.input_scaling == InputScaling::kAsymmetric)
-        return Status(StatusCode::kUnsupported, "its input has a zero point, which is not checked here");
     std::vector<float> x = normal_values(static_cast<std::size_t>(layer.m * layer.k), seed_of(layer.name) + 2, 1.0f);
     std::vector<float> y(static_cast<std::size_t>(layer.m * layer.n));
     const MatrixView x_view{x.data(), DataType::kF32, layer.m, layer.k, layer.k};

@@ -8,6 +8,7 @@
 #include "base/output_file.h"
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
+#include "cli/left_out_report.h"
 #include "cli/output.h"
 #include "cli/plan_options.h"
 #include "cli/plan_output.h"
@@ -77,8 +78,7 @@ Status add_study(const std::filesystem::path& file, const ReadOptions& read, con
 
 Result<Network> load(const std::string& file, const Arguments& arguments, const std::vector<PlanOptions>& options,
                      const AccuracySettings& settings) {
-    const ReadOptions read = {
-        .tokens = arguments.plan.tokens, .skip = {}, .format = parse_input_format(arguments.plan.from)};
+    const ReadOptions read = read_options(arguments.plan);
     Result<Model> model = read_model(file, read);
     if (!model.ok()) return model.status();
     Network network{.model = std::move(model).value(), .options = options, .study = {}};
@@ -105,7 +105,7 @@ int run_explain(const Arguments& arguments, const Model& model, const std::vecto
 // Policy `accuracy` joins the others of --policy all where every file has weights to measure.
 void add_accuracy(const Arguments& arguments, std::vector<PlanOptions>& options) {
     if (arguments.plan.policy != kAllPolicies) return;
-    const ReadOptions read = {.tokens = {}, .skip = {}, .format = parse_input_format(arguments.plan.from)};
+    const ReadOptions read = read_options(arguments.plan);
     const bool weights = std::all_of(arguments.files.begin(), arguments.files.end(),
                                      [&](const std::string& file) { return is_weights(file, read); });
     if (!weights) return;
@@ -159,6 +159,8 @@ int run_plan(const Arguments& arguments) {
             const bool usage = network.status().code() == StatusCode::kInvalidArgument;
             return fail(usage ? kExitUsage : kExitError, network.status().message());
         }
+        for (const std::string& line : network->model.notes)
+            note(line);
         if (!arguments.explain.empty()) return run_explain(arguments, network->model, network->options);
         for (const PlanOptions& policy : network->options) {
             Result<Plan> plan = make_plan(network->model, policy, &notes.emplace_back());
@@ -175,6 +177,8 @@ int run_plan(const Arguments& arguments) {
     report_notes(notes);
 
     const bool to_stdout = arguments.output.empty() || arguments.output == "-";
+    // In a table for people it is the first line.
+    if (!to_stdout || (arguments.format != "table" && arguments.format != "md")) warn_left_out(plans);
     const std::string text =
         format_plans(plans, options->size(), arguments.format, to_stdout && stdout_takes_colour()) + studies;
     const Status written = to_stdout ? write_stdout(text) : write_file(arguments.output, text);

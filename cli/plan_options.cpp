@@ -34,6 +34,14 @@ bool is_core(std::string_view identity, std::string_view core) {
 
 }  // namespace
 
+ReadOptions read_options(const PlanArguments& arguments) {
+    return {.tokens = arguments.tokens,
+            .skip = {},
+            .format = parse_input_format(arguments.from),
+            .may_skip = arguments.skip,
+            .transposed = arguments.transposed};
+}
+
 std::string input_files_text() {
     return "Layer list (CSV, JSON, benchdnn problems, ONEDNN_VERBOSE log), weights (safetensors, one file or sharded, "
            "or their folder), config.json, ONNX or a packed file";
@@ -63,7 +71,14 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
                     "REGEX=int8 or REGEX=fp16: precision of the linears it matches; repeatable, the last match wins")
         ->allow_extra_args(false)
         ->type_name("REGEX=PRECISION");
-    command.add_option("--skip", arguments.skip, "Linears to leave in FP16; wins over --force")->type_name("REGEX");
+    command
+        .add_option("--skip", arguments.skip,
+                    "Linears to leave in FP16, or out, where their weights are not read; wins over --force")
+        ->type_name("REGEX");
+    command
+        .add_option("--transposed", arguments.transposed,
+                    "Linears whose weights lie [K, N] in the file, as Conv1D of GPT-2")
+        ->type_name("REGEX");
     const std::vector<std::string> formats(input_format_names().begin(), input_format_names().end());
     command.add_option("--from", arguments.from, "Format of the files; found out by name and content unless given")
         ->check(CLI::IsMember(formats))

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inputs/format.h"
+#include "inputs/read_model.h"
 #include "octile/planner.h"
 #include "octile/status.h"
 
@@ -19,6 +20,7 @@ struct PlanArguments {
     double min_ratio = kDefaultMinRatio;
     std::vector<std::string> forces;
     std::string skip;
+    std::string transposed;
     std::optional<std::int64_t> tokens;
     std::string from;  // name of an InputFormat; empty: each file tells
     std::string core;  // a name, "host" or a file; empty: none
@@ -30,6 +32,9 @@ struct PlanArguments {
 
 // `--policy all`: the same layers under every policy.
 inline constexpr std::string_view kAllPolicies = "all";
+
+// How files are read. Layers that --skip names may be left out where they cannot be read.
+ReadOptions read_options(const PlanArguments& arguments);
 
 // What FILE may be, for the help.
 std::string input_files_text();

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "cli/html_report.h"
+#include "cli/left_out_report.h"
 #include "cli/plan_table.h"
 #include "cli/table.h"
 #include "planner/plan_json.h"
@@ -83,12 +84,15 @@ std::string format_plans(std::span<const Plan> plans, std::size_t policies, std:
     if (format == "json") return to_json(plans);
     if (format == "csv") return csv(plans);
     if (format == "html") return html_report(plans, policies);
-    return joined(plans, policies, [&](std::span<const Plan> group) {
+    const bool md = format == "md";
+    const std::string warnings = left_out_warnings(plans, policies);
+    const std::string tables = joined(plans, policies, [&](std::span<const Plan> group) {
         const Table table = table_of(group);
-        const bool md = format == "md";
-        return fmt::format("{}\n{}{}{}{}", title_of_all(group), md ? "\n" : "",
-                           md ? table.markdown() : table.text(colour), md ? "\n" : "", summary_of(group));
+        return fmt::format("{}\n{}{}{}{}{}", title_of_all(group), md ? "\n" : "",
+                           md ? table.markdown() : table.text(colour), md ? "\n" : "", summary_of(group),
+                           left_out_summary(group.front(), md));
     });
+    return warnings + (md && !warnings.empty() ? "\n" : "") + tables;
 }
 
 }  // namespace octile::cli

@@ -10,11 +10,13 @@
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/isa_option.h"
+#include "cli/left_out_report.h"
 #include "cli/output.h"
 #include "cli/plan_options.h"
 #include "cli/progress.h"
 #include "cli/shared_options.h"
 #include "cli/table.h"
+#include "inputs/foreign_files.h"
 #include "inputs/messages.h"
 #include "octile/parallel.h"
 #include "quantize/graph_of.h"
@@ -90,37 +92,39 @@ std::string table_text(const Done& done, const std::string& output, bool colour)
     text += "\n" + sizes.text(colour);
     text += fmt::format("\n{}: for {}; {:.2f} s, {:.0f} MB/s, {} of memory at most\n", output, to_string(done.levels),
                         done.seconds, megabytes_per_second(done), megabytes(peak_memory()));
-    return text;
+    return left_out_warnings(std::span(&done.plan, 1)) + text + left_out_summary(done.plan, false);
 }
 
 nlohmann::ordered_json json_of(const Done& done, const std::string& output) {
     const QuantizeReport& report = done.report;
     const PlanSummary summary = summarize(done.plan);
-    return {{"model", done.plan.model},
-            {"file", output},
-            {"policy", name_of(done.plan.policy)},
-            {"levels", to_string(done.levels)},
-            {"linears", summary.linears},
-            {"replaced", summary.int8},
-            {"left_for_alignment", 0},
-            {"left_for_bias", 0},
-            {"left_by_skip", summary.left_by_skip},
-            {"left_by_ratio", summary.left_by_ratio},
-            {"left_by_cost", summary.left_by_cost},
-            {"left_by_accuracy", summary.left_by_accuracy},
-            {"left_by_force", summary.left_by_force},
-            {"left_no_kernel", summary.left_no_kernel},
-            {"prequantized", report.prequantized},
-            {"smoothed", report.smoothed},
-            {"gated_pairs", report.gated_pairs},
-            {"tensors", report.tensors},
-            {"source_bytes", report.source_bytes},
-            {"source_linear_bytes", report.source_linear_bytes},
-            {"linear_bytes", report.linear_bytes},
-            {"tensor_bytes", report.tensor_bytes},
-            {"file_bytes", report.file_bytes},
-            {"seconds", done.seconds},
-            {"peak_memory_bytes", peak_memory()}};
+    nlohmann::ordered_json document = {{"model", done.plan.model},
+                                       {"file", output},
+                                       {"policy", name_of(done.plan.policy)},
+                                       {"levels", to_string(done.levels)},
+                                       {"linears", summary.linears},
+                                       {"replaced", summary.int8},
+                                       {"left_for_alignment", 0},
+                                       {"left_for_bias", 0},
+                                       {"left_by_skip", summary.left_by_skip},
+                                       {"left_by_ratio", summary.left_by_ratio},
+                                       {"left_by_cost", summary.left_by_cost},
+                                       {"left_by_accuracy", summary.left_by_accuracy},
+                                       {"left_by_force", summary.left_by_force},
+                                       {"left_no_kernel", summary.left_no_kernel},
+                                       {"prequantized", report.prequantized},
+                                       {"smoothed", report.smoothed},
+                                       {"gated_pairs", report.gated_pairs},
+                                       {"tensors", report.tensors},
+                                       {"source_bytes", report.source_bytes},
+                                       {"source_linear_bytes", report.source_linear_bytes},
+                                       {"linear_bytes", report.linear_bytes},
+                                       {"tensor_bytes", report.tensor_bytes},
+                                       {"file_bytes", report.file_bytes},
+                                       {"seconds", done.seconds},
+                                       {"peak_memory_bytes", peak_memory()}};
+    add_left_out(document, done.plan);
+    return document;
 }
 
 // The likeliest mistake, before anything is read.
@@ -148,21 +152,22 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     if (Status status = check_other_file(arguments.model, arguments.output); !status.ok()) return status;
 
     const auto start = std::chrono::steady_clock::now();
-    const ReadOptions read = {.tokens = arguments.plan.tokens.value_or(kDefaultTokens),
-                              .skip = {},
-                              .format = parse_input_format(arguments.plan.from)};
+    ReadOptions read = read_options(arguments.plan);
+    read.tokens = arguments.plan.tokens.value_or(kDefaultTokens);
     Result<Model> model = read_model(arguments.model, read);
     if (!model.ok()) return model.status();
     const Result<std::optional<Checkpoint>> weights = open_weights(arguments.model, read);
     if (!weights.ok()) return weights.status();
     if (!weights.value())
         return Status(StatusCode::kParseError,
-                      fmt::format("{}: expected weights (safetensors), found another description of a network",
-                                  display(arguments.model)));
+                      fmt::format("{}: expected weights (safetensors), found another description of a network{}",
+                                  display(arguments.model), foreign_folder(arguments.model)));
     if (Status status = check_output(arguments.output, OutputKind::kFile); !status.ok()) return status;
     const Checkpoint& checkpoint = *weights.value();
-    Result<LinearTensors> tensors = find_linear_tensors(checkpoint, *read.tokens, WeightRules());
+    Result<LinearTensors> tensors = find_linear_tensors(checkpoint, read);
     if (!tensors.ok()) return tensors.status();
+    for (const std::string& line : tensors->notes)
+        note(line);
 
     Done done;
     PlanOptions options = parsed->front();
@@ -180,11 +185,13 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     const bool network = graph.ok() && graph.value();
     if (network) {
         GraphLayers layers = layers_of(*graph.value(), model.value(), options.errors, *read.tokens);
+        layers.model.parameters = model->parameters;
         model = std::move(layers.model);
         options.errors = std::move(layers.errors);
         how.graph = to_json(*graph.value());
         if (Status status = add_linears(*graph.value(), checkpoint, tensors.value(), how.keep); !status.ok())
             return Status(status.code(), fmt::format("{}: {}", display(arguments.model), status.message()));
+        model->left_out = left_out_of(tensors.value(), model.value());
     }
     std::vector<std::string> notes;
     Result<Plan> plan = make_plan(model.value(), options, &notes);
@@ -219,6 +226,7 @@ int run_quantize(const Arguments& arguments, const CLI::App& command) {
     const Result<Done> done = quantize(arguments, command);
     if (!done.ok()) return fail_by(done.status());
     const std::string output = display(arguments.output);
+    if (arguments.format == "json") warn_left_out(std::span(&done->plan, 1));
     const Status written =
         write_stdout(arguments.format == "json" ? json_of(done.value(), output).dump(2) + "\n"
                                                 : table_text(done.value(), output, stdout_takes_colour()));

@@ -9,6 +9,7 @@
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/layer_run.h"
+#include "cli/left_out_report.h"
 #include "cli/output.h"
 #include "cli/packed_run.h"
 #include "cli/plan_options.h"
@@ -44,12 +45,11 @@ struct Network {
     std::optional<Checkpoint> weights;
     std::map<std::string, LayerTensors, std::less<>> tensors;
     std::optional<AccuracyStudy> study;
-    std::size_t tensors_left_out = 0;
 };
 
 Result<Network> load(const std::filesystem::path& path, const PlanArguments& arguments) {
     Network network;
-    const ReadOptions options = {.tokens = arguments.tokens, .skip = {}, .format = parse_input_format(arguments.from)};
+    const ReadOptions options = read_options(arguments);
     Result<Model> model = read_model(path, options);
     if (!model.ok()) return model.status();
     network.model = std::move(model).value();
@@ -58,11 +58,10 @@ Result<Network> load(const std::filesystem::path& path, const PlanArguments& arg
     network.weights = std::move(weights).value();
     if (!network.weights) return network;
 
-    Result<LinearTensors> found = find_linear_tensors(*network.weights, *arguments.tokens, WeightRules());
+    Result<LinearTensors> found = find_linear_tensors(*network.weights, options);
     if (!found.ok()) return found.status();
     for (const LinearTensor& tensor : found->layers)
-        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias};
-    network.tensors_left_out = found->left_out.size();
+        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.input};
     return network;
 }
 
@@ -74,7 +73,6 @@ struct PlannedRun {
 struct NetworkRun {
     Plan plan;
     std::vector<PlannedRun> layers;  // the linears
-    std::size_t tensors_left_out = 0;
     bool real_weights = false;
     bool packed = false;  // from a packed file: the weights as quantized are all there is
 };
@@ -101,10 +99,7 @@ Status of_file(const std::string& file, const Status& status) {
 }
 
 Result<NetworkRun> run_network(const Network& network, Plan plan, IsaSet isas, bool verify_all) {
-    NetworkRun result{.plan = std::move(plan),
-                      .layers = {},
-                      .tensors_left_out = network.tensors_left_out,
-                      .real_weights = network.weights.has_value()};
+    NetworkRun result{.plan = std::move(plan), .layers = {}, .real_weights = network.weights.has_value()};
     double total = 0, done = 0;
     for (const PlannedLayer& planned : result.plan.layers) {
         if (planned.layer.op != Op::kLinear) continue;
@@ -141,13 +136,13 @@ Result<NetworkRun> run_file(const std::string& file, const Arguments& arguments,
     Result<Network> network = load(file, arguments.plan);
     if (!network.ok()) return network.status();
     if (settings) {
-        const ReadOptions read = {
-            .tokens = arguments.plan.tokens, .skip = {}, .format = parse_input_format(arguments.plan.from)};
-        Result<AccuracyStudy> study = study_network(file, read, options, *settings);
+        Result<AccuracyStudy> study = study_network(file, read_options(arguments.plan), options, *settings);
         if (!study.ok()) return study.status();
         options.errors = study->errors;
         network->study = std::move(study).value();
     }
+    for (const std::string& line : network->model.notes)
+        note(line);
     Result<Plan> plan = make_plan(network->model, options, &notes);
     if (!plan.ok()) return of_file(file, plan.status());
     Result<NetworkRun> run = run_network(network.value(), std::move(plan).value(), isas, arguments.verify_all);
@@ -161,7 +156,7 @@ Result<NetworkRun> run_packed(const std::string& file, const Arguments& argument
     if (!model.ok()) return model.status();
     for (const std::string& line : notes)
         note(line);
-    NetworkRun result{.plan = model->plan(), .layers = {}, .tensors_left_out = 0, .real_weights = true, .packed = true};
+    NetworkRun result{.plan = model->plan(), .layers = {}, .real_weights = true, .packed = true};
     Progress progress("running", static_cast<double>(model->parameters()->linears().size()));
     for (PlannedLayer& planned : result.plan.layers) {
         if (arguments.plan.tokens) planned.layer.m = *arguments.plan.tokens;
@@ -238,8 +233,6 @@ std::string table_text(const NetworkRun& run, bool verify_all, bool colour) {
     if (summary.not_linear > 0)
         text +=
             fmt::format("{} layernorms and activations stay in floating point and are not run\n", summary.not_linear);
-    if (run.tensors_left_out > 0)
-        text += fmt::format("{} tensors are no linear layer and were left out\n", run.tensors_left_out);
     text += fmt::format("linears together: {}, {:.1f} GOPS; {}packed {}\n", time_text(totals.seconds),
                         totals.operations / totals.seconds * 1e-9,
                         run.packed ? "" : fmt::format("weights {}, ", megabytes(totals.source_bytes)),
@@ -249,7 +242,7 @@ std::string table_text(const NetworkRun& run, bool verify_all, bool colour) {
         "checked in double precision: {} of each layer, {} of {} layers within the bound of their arithmetic\n",
         verify_all ? "every row" : fmt::format("up to {} rows", kSampledRows), run.layers.size() - totals.mismatches,
         run.layers.size());
-    return text;
+    return text + left_out_summary(run.plan, false);
 }
 
 nlohmann::ordered_json json_of(const NetworkRun& run) {
@@ -278,6 +271,7 @@ nlohmann::ordered_json json_of(const NetworkRun& run) {
                          {"gops", totals.operations / totals.seconds * 1e-9},
                          {"source_bytes", totals.source_bytes},
                          {"packed_bytes", totals.packed_bytes}};
+    add_left_out(document, run.plan);
     return document;
 }
 
@@ -298,7 +292,7 @@ int run_run(const Arguments& arguments, const CLI::App& command) {
     const Result<IsaSet> isas = usable_isas();
     if (!isas.ok()) return fail(kExitError, isas.status().message());
 
-    std::string text;
+    std::string text, warnings;
     nlohmann::ordered_json documents = nlohmann::ordered_json::array();
     std::vector<std::vector<std::string>> notes;
     bool verified = true;
@@ -316,15 +310,17 @@ int run_run(const Arguments& arguments, const CLI::App& command) {
                  fmt::format("{}: {}: {}: {}", display(file), planned->layer.name, layer.kernel, *layer.mismatch));
         }
         if (arguments.format == "json") {
+            warn_left_out(std::span(&run->plan, 1));
             documents.push_back(json_of(run.value()));
         } else {
             if (!text.empty()) text += '\n';
+            warnings += left_out_warnings(std::span(&run->plan, 1));
             text += table_text(run.value(), arguments.verify_all, stdout_takes_colour());
         }
     }
     report_notes(notes);
     if (arguments.format == "json") text = (documents.size() == 1 ? documents[0] : documents).dump(2) + "\n";
-    const Status written = write_stdout(text);
+    const Status written = write_stdout(warnings + text);
     if (!written.ok()) return fail(kExitError, written.message());
     return verified ? kExitOk : kExitNotVerified;
 }

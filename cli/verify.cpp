@@ -93,6 +93,30 @@ Quantized quantize_channel(std::span<const float> w) {
     return quantized;
 }
 
+Quantized quantize_static(std::span<const float> x, float scale) {
+    const float inverse = 1.0f / scale;
+    Quantized quantized{.values = {}, .scale = static_cast<double>(scale)};
+    for (const float value : x)
+        quantized.values.push_back(static_cast<double>(std::nearbyint(std::clamp(value * inverse, -127.0f, 127.0f))));
+    return quantized;
+}
+
+Quantized quantize_asymmetric(std::span<const float> x) {
+    float low = 0, high = 0;
+    for (const float value : x) {
+        low = std::min(low, value);
+        high = std::max(high, value);
+    }
+    const float range = std::max(high - low, 1e-8f), inverse = 255.0f / range;
+    const float zero_point = std::clamp(-128.0f - std::nearbyint(low * inverse), -128.0f, 127.0f);
+    Quantized quantized{.values = {}, .scale = static_cast<double>(range / 255.0f)};
+    for (const float value : x) {
+        const float level = std::clamp(std::nearbyint(value * inverse) + zero_point, -128.0f, 127.0f);
+        quantized.values.push_back(static_cast<double>(level - zero_point));
+    }
+    return quantized;
+}
+
 bool is_within(double found, const Bounded& expected) {
     if (std::isinf(found)) {
         constexpr double kLargestF32 = std::numeric_limits<float>::max();

@@ -25,6 +25,9 @@ struct Quantized {
 };
 Quantized quantize_row(std::span<const float> x);
 Quantized quantize_channel(std::span<const float> w);
+// A row by a scale that is given; by its own range, what is multiplied: the levels less their zero point.
+Quantized quantize_static(std::span<const float> x, float scale);
+Quantized quantize_asymmetric(std::span<const float> x);
 
 struct Bounded {
     double value;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <new>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -19,6 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+// What all names may begin with; the first that they do counts.
+constexpr std::string_view kPrefixes[] = {"module._orig_mod.", "_orig_mod.module.", "base_model.model.", "module."};
+// What may stand in any of them.
+constexpr std::string_view kInserted[] = {"_orig_mod.", ".base_layer."};
 
 // Shard -> names of its tensors.
 using Shards = std::map<std::string, std::vector<std::string>>;
@@ -48,6 +54,17 @@ Result<Shards> read_index(const fs::path& path) {
     return shards;
 }
 
+// Of an index that does not fit: what else there is.
+std::string whole_file_beside(const fs::path& index) {
+    constexpr std::string_view kIndex = ".index.json";
+    const std::string name = index.filename().string();
+    if (!name.ends_with(kIndex)) return "";
+    const fs::path whole = index.parent_path() / name.substr(0, name.size() - kIndex.size());
+    std::error_code error;
+    if (!fs::is_regular_file(whole, error)) return "";
+    return fmt::format("; {} beside it is one file of its own: name that, if the index is an old one", display(whole));
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(SafetensorsFile file) : path_(file.path()) {
@@ -64,14 +81,9 @@ Result<Checkpoint> Checkpoint::open(const fs::path& path, InputFormat format) tr
         return Checkpoint(std::move(file).value());
     }();
     if (!checkpoint.ok()) return checkpoint;
-    const fs::path config = path.parent_path() / "config.json";
-    std::error_code error;
-    add_input(config);  // not for every checkpoint it is read
-    if (checkpoint->has_int8_weights() && fs::exists(config, error)) {
-        Result<QuantizationConfig> quantization = QuantizationConfig::read(config);
-        if (!quantization.ok()) return quantization.status();
-        checkpoint->quantization_ = std::move(quantization).value();
-    }
+    checkpoint->follow_prefixes();
+    checkpoint->note_adapter();
+    if (Status status = checkpoint->read_quantization(); !status.ok()) return status;
     return checkpoint;
 } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, display(path) + ": not enough memory for its list of tensors");
@@ -86,8 +98,9 @@ Result<Checkpoint> Checkpoint::open_index(const fs::path& path) {
     for (const auto& [shard, names] : shards.value()) {
         Result<SafetensorsFile> file = SafetensorsFile::open(path.parent_path() / shard);
         if (!file.ok()) {
-            return Status(file.status().code(), fmt::format("{}: weight_map.{}: {}", display(path),
-                                                            internal::quote(names.front()), file.status().message()));
+            return Status(file.status().code(),
+                          fmt::format("{}: weight_map.{}: {}{}", display(path), internal::quote(names.front()),
+                                      file.status().message(), whole_file_beside(path)));
         }
         checkpoint.shards_.push_back(std::move(file).value());
         const SafetensorsFile& opened = checkpoint.shards_.back();
@@ -109,9 +122,69 @@ void Checkpoint::add(const TensorInfo& tensor) {
     index_.emplace(tensor.name, &tensor);
 }
 
-bool Checkpoint::has_int8_weights() const {
+void Checkpoint::follow_prefixes() {
+    const auto all_begin = [&](std::string_view prefix) {
+        return !tensors_.empty() && std::all_of(tensors_.begin(), tensors_.end(), [&](const TensorInfo* tensor) {
+            return tensor->name.size() > prefix.size() && tensor->name.starts_with(prefix);
+        });
+    };
+    std::size_t cut = 0;
+    std::set<std::string> names, removed;
+    for (const std::string_view prefix : kPrefixes) {
+        if (!all_begin(prefix)) continue;
+        cut = prefix.size();
+        removed.emplace(prefix);
+        break;
+    }
+    const auto name_of = [&](const std::string& full) {
+        std::string name = full.substr(std::min(cut, full.size()));
+        for (const std::string_view part : kInserted) {
+            for (std::size_t at; (at = name.find(part)) != std::string::npos;) {
+                // A whole component.
+                if (part.front() != '.' && at > 0 && name[at - 1] != '.') break;
+                name.erase(at, part.size() - (part.front() == '.'));
+                removed.emplace(part);
+            }
+        }
+        return name;
+    };
+    for (const TensorInfo* const tensor : tensors_)
+        names.insert(name_of(tensor->name));
+    // Two tensors of one name after that: they mean something else here.
+    if (removed.empty() || names.size() != tensors_.size()) return;
+    for (SafetensorsFile& shard : shards_)
+        shard.rename(name_of);
+    index_.clear();
+    for (const TensorInfo* const tensor : tensors_)
+        index_.emplace(tensor->name, tensor);
+    notes_.push_back(
+        fmt::format("{}: names of tensors are taken without {}", display(path_), fmt::join(removed, " and ")));
+}
+
+void Checkpoint::note_adapter() {
+    const fs::path adapter = path_.parent_path() / "adapter_model.safetensors";
+    std::error_code error;
+    if (path_.filename() == adapter.filename() || !fs::exists(adapter, error)) return;
+    notes_.push_back(fmt::format("{} is a LoRA adapter, and no part of what is read: merge it into its base first",
+                                 display(adapter)));
+}
+
+Status Checkpoint::read_quantization() {
+    const fs::path config = path_.parent_path() / "config.json";
+    std::error_code error;
+    add_input(config);  // whether or not its content counts
+    if (!fs::exists(config, error)) return {};
+    Result<QuantizationConfig> quantization = QuantizationConfig::read(config);
+    // Weights in floats are what they are, whatever lies beside them.
+    if (!quantization.ok()) return has_quantized_weights() ? quantization.status() : Status();
+    quantization_ = std::move(quantization).value();
+    if (quantization_.online_rotation().empty()) return {};
+    return parse_error(fmt::format("{}: {}", display(config), quantization_.online_rotation()));
+}
+
+bool Checkpoint::has_quantized_weights() const {
     return std::any_of(tensors_.begin(), tensors_.end(), [](const TensorInfo* tensor) {
-        return tensor->type == DataType::kI8 && tensor->name.ends_with(".weight");
+        return tensor->type == DataType::kI8 || tensor->dtype.starts_with("F8_");
     });
 }
 

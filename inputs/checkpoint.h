@@ -19,11 +19,15 @@ namespace octile {
 // Tensors, and pointers to them, live as long as this object or the one it was moved into.
 class Checkpoint {
   public:
-    // `format` is kSafetensors or kSafetensorsIndex. Shards are looked for beside their index and nowhere else. Where
-    // there are int8 weights, config.json beside the file is read for what was left out of quantizing.
+    // `format` is kSafetensors or kSafetensorsIndex. Shards are looked for beside their index and nowhere else.
+    // config.json beside the file is read for what it says of quantization.
     //
     // kIoError for a file that cannot be read, kParseError naming file and field: an index that is not one, a shard
     // without a tensor that the index promises, and all that SafetensorsFile::open() says of a shard.
+    //
+    // Names that programs put in front of all of a network's (`module.` of DistributedDataParallel, `base_model.model.`
+    // of PEFT) or into them (`_orig_mod.` of torch.compile, `.base_layer` of PEFT) are followed: tensors are called as
+    // they were before.
     static Result<Checkpoint> open(const std::filesystem::path& path, InputFormat format);
 
     explicit Checkpoint(SafetensorsFile file);
@@ -34,18 +38,24 @@ class Checkpoint {
     const TensorInfo* find(std::string_view name) const;
     const std::filesystem::path& path() const { return path_; }
     const QuantizationConfig& quantization() const { return quantization_; }
+    // What there is to say of the file as a whole, a line each.
+    const std::vector<std::string>& notes() const { return notes_; }
 
   private:
     Checkpoint() = default;
     static Result<Checkpoint> open_index(const std::filesystem::path& path);
     void add(const TensorInfo& tensor);
-    bool has_int8_weights() const;
+    void follow_prefixes();
+    void note_adapter();
+    Status read_quantization();
+    bool has_quantized_weights() const;
 
     std::filesystem::path path_;
     std::vector<SafetensorsFile> shards_;
     std::vector<const TensorInfo*> tensors_;
     std::unordered_map<std::string_view, const TensorInfo*> index_;
     QuantizationConfig quantization_;
+    std::vector<std::string> notes_;
 };
 
 }  // namespace octile

@@ -89,12 +89,59 @@ InputFormat detect_text_format(std::string_view text) {
     return InputFormat::kCsv;
 }
 
+namespace {
+
+constexpr std::string_view kWholeNames[] = {"model.safetensors", "diffusion_pytorch_model.safetensors"};
+constexpr std::string_view kIndexEnding = ".index.json";
+constexpr std::string_view kAdapter = "adapter_model.safetensors";
+
+// The only *.safetensors of a folder that is no adapter and no part of several; empty: none, or more than one.
+fs::path only_safetensors(const fs::path& folder) {
+    fs::path only;
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+        const fs::path& file = entry->path();
+        std::error_code ignored;
+        if (file.extension() != ".safetensors" || file.filename() == kAdapter || is_shard(file) ||
+            !entry->is_regular_file(ignored))
+            continue;
+        if (!only.empty()) return {};
+        only = file;
+    }
+    return only;
+}
+
+}  // namespace
+
+bool is_shard(const fs::path& file) {
+    // model-00001-of-00002.safetensors
+    const std::string name = file.stem().string();
+    const std::size_t of = name.rfind("-of-");
+    if (of == std::string::npos || of < 6) return false;
+    const auto is_number = [](std::string_view text) {
+        return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+    };
+    const std::size_t dash = name.rfind('-', of - 1);
+    return dash != std::string::npos && is_number(std::string_view(name).substr(dash + 1, of - dash - 1)) &&
+           is_number(std::string_view(name).substr(of + 4));
+}
+
+std::string checkpoint_names() {
+    std::string names;
+    for (const std::string_view whole : kWholeNames)
+        names += std::string(whole) + std::string(kIndexEnding) + ", " + std::string(whole) + ", ";
+    return names + "one *.safetensors or config.json in it";
+}
+
 fs::path file_of_checkpoint(const fs::path& path) {
     std::error_code error;
     if (!fs::is_directory(path, error)) return path;
-    for (const char* const name : {"model.safetensors.index.json", "model.safetensors", "config.json"}) {
-        if (fs::is_regular_file(path / name, error)) return path / name;
+    for (const std::string_view whole : kWholeNames) {
+        for (const std::string& name : {std::string(whole) + std::string(kIndexEnding), std::string(whole)})
+            if (fs::is_regular_file(path / name, error)) return path / name;
     }
+    if (fs::path only = only_safetensors(path); !only.empty()) return only;
+    if (fs::is_regular_file(path / "config.json", error)) return path / "config.json";
     return path;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace octile {
@@ -33,8 +34,15 @@ std::optional<InputFormat> detect_format(const std::filesystem::path& path);
 // benchdnn); else csv.
 InputFormat detect_text_format(std::string_view text);
 
-// The file to read for a folder that holds a checkpoint: model.safetensors.index.json, model.safetensors or
-// config.json, the first there is. `path` itself for anything else.
+// The file to read for a folder that holds a checkpoint: model.safetensors.index.json, model.safetensors, the same of
+// diffusion_pytorch_model, the only *.safetensors there is, or config.json; the first of them. `path` itself for
+// anything else.
 std::filesystem::path file_of_checkpoint(const std::filesystem::path& path);
+
+// Those names, for messages.
+std::string checkpoint_names();
+
+// Whether a file is called as one of several of a checkpoint, model-00001-of-00002.safetensors.
+bool is_shard(const std::filesystem::path& file);
 
 }  // namespace octile

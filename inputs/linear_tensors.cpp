@@ -3,33 +3,16 @@
 #include <algorithm>
 #include <new>
 #include <optional>
-#include <regex>
-#include <string_view>
 #include <utility>
 
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_names.h"
+#include "inputs/tied_head.h"
+#include "inputs/weight_rules.h"
 
 namespace octile {
 namespace {
-
-// std::regex recurses in proportion to the name it searches: names and patterns are bounded so that no input can
-// exhaust the stack.
-Result<std::optional<std::regex>> compile(const std::string& skip) {
-    if (skip.empty()) return std::optional<std::regex>();
-    if (skip.size() > kMaxNameBytes) {
-        return Status(StatusCode::kInvalidArgument, "--skip: expected a regular expression of at most " +
-                                                        std::to_string(kMaxNameBytes) + " bytes, found " +
-                                                        internal::quote(skip));
-    }
-    try {
-        return std::optional<std::regex>(std::regex(skip, std::regex::ECMAScript | std::regex::optimize));
-    } catch (const std::regex_error& error) {
-        return Status(StatusCode::kInvalidArgument,
-                      "--skip: expected a regular expression, found " + internal::quote(skip) + ": " + error.what());
-    }
-}
 
 // The layer that a module is; empty: none.
 std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t tokens) {
@@ -47,6 +30,7 @@ std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t to
                                   .weights = module.form},
                         .weight = module.weight,
                         .bias = module.bias,
+                        .input = module.input,
                         .tensors = module.tensors};
 }
 
@@ -73,6 +57,40 @@ void connect(std::vector<LinearTensor>& layers) {
     }
 }
 
+Status no_linears(const Checkpoint& checkpoint, const std::vector<LeftOut>& left_out) {
+    const auto adapter = std::find_if(left_out.begin(), left_out.end(),
+                                      [](const LeftOut& left) { return left.reason == LeftOutReason::kAdapter; });
+    if (adapter != left_out.end()) {
+        return parse_error(display(checkpoint.path()) + ": expected a network, found an adapter (" +
+                           internal::quote(adapter->tensor) +
+                           "): merge it into its base, as merge_and_unload() of peft does");
+    }
+    std::string first;
+    if (!left_out.empty()) first = " (" + internal::quote(left_out.front().tensor) + ": " + left_out.front().text + ")";
+    return parse_error(display(checkpoint.path()) +
+                       ": expected at least one 2-D *.weight that is a linear layer, found none among " +
+                       std::to_string(checkpoint.tensors().size()) + " tensors" + first);
+}
+
+// Where INT8 treats the inputs of int8 weights in another way than whoever quantized them.
+void note_inputs(const Checkpoint& checkpoint, LinearTensors& found) {
+    const auto int8 = std::count_if(found.layers.begin(), found.layers.end(), [](const LinearTensor& tensor) {
+        return tensor.layer.weights == WeightForm::kInt8;
+    });
+    const auto moved = std::count_if(found.layers.begin(), found.layers.end(),
+                                     [](const LinearTensor& tensor) { return tensor.input.static_zero_point; });
+    const std::string file = display(checkpoint.path()) + ": ";
+    if (moved > 0) {
+        found.notes.push_back(file + std::to_string(moved) +
+                              " linears have one scale and zero point for all inputs; INT8 here finds both row by row");
+    }
+    if (int8 > 0 && checkpoint.quantization().weights_alone()) {
+        found.notes.push_back(file +
+                              "the int8 weights were made for inputs in floats, which INT8 quantizes too; --force "
+                              ".=fp16 does not");
+    }
+}
+
 }  // namespace
 
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const WeightRules& rules) {
@@ -84,32 +102,34 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
         if (!modules.ok()) return modules.status();
         LinearTensors found;
         found.left_out = std::move(modules->left_out);
-        for (const TensorInfo* const tensor : checkpoint.tensors())
-            found.parameters += parameters_of(*tensor);
+        for (const LeftOut& left : found.left_out)
+            found.parameters += left.parameters;
         for (const WeightModule& module : modules->modules) {
+            for (const TensorInfo* const tensor : module.tensors)
+                found.parameters += parameters_of(*tensor);
             if (std::optional<LinearTensor> layer = layer_of(module, tokens)) {
                 found.layers.push_back(std::move(*layer));
                 continue;
             }
             const bool table = module.kind == ModuleKind::kTable;
             for (const TensorInfo* const tensor : module.tensors) {
-                found.left_out.push_back(
-                    left_out_of(*tensor, table ? LeftOutReason::kTable : LeftOutReason::kExperts,
-                                table ? "an embedding table" : "experts in one tensor, which may lie either way"));
+                found.left_out.push_back(left_out_of(*tensor, table ? LeftOutReason::kTable : LeftOutReason::kExperts,
+                                                     !table ? "experts in one tensor, which may lie either way"
+                                                     : table_name(module.name) == TableName::kKnown
+                                                         ? "an embedding table"
+                                                         : "taken for a table by its name"));
             }
         }
         const auto is_linear = [](const LinearTensor& tensor) { return tensor.layer.op == Op::kLinear; };
         if (std::none_of(found.layers.begin(), found.layers.end(), is_linear)) {
-            return parse_error(display(checkpoint.path()) +
-                               ": expected at least one 2-D *.weight that is a linear layer, found none among " +
-                               std::to_string(checkpoint.tensors().size()) + " tensors" +
-                               (found.left_out.empty() ? ""
-                                                       : " (" + internal::quote(found.left_out.front().tensor) + ": " +
-                                                             found.left_out.front().text + ")"));
+            return no_linears(checkpoint, found.left_out);
         }
         std::sort(found.layers.begin(), found.layers.end(),
                   [](const LinearTensor& a, const LinearTensor& b) { return runs_before(a.layer.name, b.layer.name); });
         connect(found.layers);
+        found.notes = checkpoint.notes();
+        note_inputs(checkpoint, found);
+        if (std::string note = tied_head_note(checkpoint); !note.empty()) found.notes.push_back(std::move(note));
         return found;
     } catch (const std::bad_alloc&) {
         return Status(StatusCode::kOutOfMemory,
@@ -118,18 +138,8 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
 }
 
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const std::string& skip) {
-    const Result<std::optional<std::regex>> expression = compile(skip);
-    if (!expression.ok()) return expression.status();
-    WeightRules rules;
-    if (const std::optional<std::regex>& compiled = expression.value()) {
-        rules.leave_out = [&](std::string_view name) { return std::regex_search(name.begin(), name.end(), *compiled); };
-    }
-    try {
-        return find_linear_tensors(checkpoint, tokens, rules);
-    } catch (const std::regex_error& error) {
-        return Status(StatusCode::kInvalidArgument,
-                      "--skip: " + internal::quote(skip) + " is too complex to match: " + error.what());
-    }
+    const Result<WeightRules> rules = make_weight_rules({.leave_out = skip});
+    return rules.ok() ? find_linear_tensors(checkpoint, tokens, rules.value()) : rules.status();
 }
 
 }  // namespace octile

@@ -24,13 +24,15 @@ struct LinearTensor {
     Layer layer;                             // kLinear or kLayerNorm; named as its tensors, without ".weight"
     WeightMatrix weight;                     // [n, k]; [1, n] for a layernorm
     std::optional<TensorInfo> bias = {};     // [n]; empty when layer.bias is false
+    InputQuantization input = {};            // of int8 weights
     std::vector<const TensorInfo*> tensors;  // all of the file that it takes, or takes a part of
 };
 
 struct LinearTensors {
     std::vector<LinearTensor> layers;
     std::vector<LeftOut> left_out;
-    std::int64_t parameters = 0;  // of the whole file
+    std::int64_t parameters = 0;          // of the whole file
+    std::vector<std::string> notes = {};  // what there is to say of it, a line each
 };
 
 // `tokens` is M of every layer. kInvalidArgument for tokens out of range; kParseError, naming file and tensor, for a

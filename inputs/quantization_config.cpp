@@ -34,6 +34,34 @@ std::regex compile(const std::string& entry, const std::string& pointer) {
     }
 }
 
+// "transform_config": {"config_groups": {"R4": {"type": "hadamard", "apply": [{"location": "input", ...}]}}}. What is
+// applied to weights has been, when the file was written; everything else happens while the network runs. Empty:
+// nothing does.
+std::string find_online_rotation(const json& transform, const std::string& place) {
+    if (!transform.is_object() || !transform.contains("config_groups")) return "";
+    const json& groups = transform["config_groups"];
+    if (!groups.is_object()) fail_at(place + ".config_groups", "expected an object, found " + found(groups));
+    for (const auto& [name, group] : groups.items()) {
+        if (!group.is_object() || !group.contains("apply")) continue;
+        const std::string at = fmt::format("{}.config_groups.{}.apply", place, internal::quote(name));
+        const json& apply = group["apply"];
+        if (!apply.is_array()) fail_at(at, "expected an array, found " + found(apply));
+        for (std::size_t i = 0; i < apply.size(); ++i) {
+            const std::string pointer = fmt::format("{}[{}].location", at, i);
+            if (!apply[i].is_object() || !apply[i].contains("location"))
+                fail_at(pointer, "expected the place of a rotation, found none");
+            const std::string& location = string_at(apply[i]["location"], pointer);
+            if (location == "weight_input" || location == "weight_output") continue;
+            return fmt::format(
+                "{}: expected rotations of weights alone (weight_input, weight_output), found {}, one that is made "
+                "while "
+                "the network runs: vLLM does",
+                pointer, internal::quote(location));
+        }
+    }
+    return "";
+}
+
 }  // namespace
 
 Result<QuantizationConfig> QuantizationConfig::read(const std::filesystem::path& path) {
@@ -52,28 +80,68 @@ Result<QuantizationConfig> QuantizationConfig::read(const std::filesystem::path&
         }
         if (quantization == nullptr || !quantization->is_object()) return;
         const auto ignore = quantization->find("ignore");
-        if (ignore == quantization->end() || ignore->is_null()) return;
-        const std::string list = at + ".ignore";
-        if (!ignore->is_array()) fail_at(list, "expected an array of layer names, found " + found(*ignore));
-        for (std::size_t i = 0; i < ignore->size(); ++i) {
-            const std::string pointer = fmt::format("{}[{}]", list, i);
-            const std::string& entry = string_at((*ignore)[i], pointer);
-            if (entry.starts_with(kExpression)) {
-                config.expressions_.push_back(compile(entry, pointer));
-            } else {
-                config.names_.push_back(entry);
-            }
-        }
+        if (ignore != quantization->end() && !ignore->is_null()) config.ignored_ = read_names(*ignore, at + ".ignore");
+        config.ignored_.every_linear = false;  // the class is a target, and never ignored
+        const auto groups = quantization->find("config_groups");
+        if (groups != quantization->end() && groups->is_object()) config.read_groups(*groups, at + ".config_groups");
+        const auto transform = quantization->find("transform_config");
+        if (transform != quantization->end())
+            config.online_rotation_ = find_online_rotation(*transform, at + ".transform_config");
     });
     if (!status.ok()) return status;
     return config;
 }
 
-bool QuantizationConfig::ignores(const std::string& layer) const {
-    if (std::find(names_.begin(), names_.end(), layer) != names_.end()) return true;
-    return std::any_of(expressions_.begin(), expressions_.end(), [&](const std::regex& expression) {
+QuantizationConfig::Names QuantizationConfig::read_names(const json& list, const std::string& place) {
+    if (!list.is_array()) fail_at(place, "expected an array of layer names, found " + found(list));
+    Names names;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const std::string pointer = fmt::format("{}[{}]", place, i);
+        const std::string& entry = string_at(list[i], pointer);
+        if (entry.starts_with(kExpression)) {
+            names.expressions.push_back(compile(entry, pointer));
+        } else {
+            names.every_linear |= entry == "Linear";
+            names.names.push_back(entry);
+        }
+    }
+    return names;
+}
+
+// "config_groups": {"group_0": {"targets": ["Linear"], "weights": {...}, "input_activations": {...}}}, by any names.
+void QuantizationConfig::read_groups(const json& groups, const std::string& place) {
+    for (const auto& [name, group] : groups.items()) {
+        if (!group.is_object()) continue;
+        const auto inputs = group.find("input_activations");
+        const bool has_inputs = inputs != group.end() && inputs->is_object();
+        weights_alone_ |= !has_inputs && group.contains("weights") && group["weights"].is_object();
+        if (!has_inputs) continue;
+        const auto flag = [&](const char* key, bool missing) {
+            const auto value = inputs->find(key);
+            return value != inputs->end() && value->is_boolean() ? value->get<bool>() : missing;
+        };
+        if (flag("symmetric", true) || !flag("dynamic", false) || !group.contains("targets")) continue;
+        const Names targets = read_names(group["targets"], fmt::format("{}.{}.targets", place, internal::quote(name)));
+        asymmetric_.every_linear |= targets.every_linear;
+        asymmetric_.names.insert(asymmetric_.names.end(), targets.names.begin(), targets.names.end());
+        asymmetric_.expressions.insert(asymmetric_.expressions.end(), targets.expressions.begin(),
+                                       targets.expressions.end());
+    }
+}
+
+bool QuantizationConfig::Names::contain(const std::string& layer) const {
+    if (every_linear || std::find(names.begin(), names.end(), layer) != names.end()) return true;
+    return std::any_of(expressions.begin(), expressions.end(), [&](const std::regex& expression) {
         return std::regex_search(layer, expression, std::regex_constants::match_continuous);
     });
+}
+
+bool QuantizationConfig::ignores(const std::string& layer) const {
+    return ignored_.contain(layer);
+}
+
+bool QuantizationConfig::asymmetric_inputs(const std::string& layer) const {
+    return asymmetric_.contain(layer);
 }
 
 }  // namespace octile

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <regex>
 #include <string>
 #include <vector>
@@ -12,20 +13,42 @@ namespace octile {
 
 class QuantizationConfig {
   public:
-    // Nothing is ignored.
+    // Nothing is ignored, and nothing is asked of inputs.
     QuantizationConfig() = default;
 
     // Reads `path`, a config.json. One that says nothing of compressed-tensors ignores nothing; kParseError for one
-    // that is not JSON or whose ignore list is none.
+    // that is not JSON or whose lists are none.
     static Result<QuantizationConfig> read(const std::filesystem::path& path);
 
     // Whether the ignore list has the layer: by its whole name, or by "re:" and an expression that matches from the
     // name's beginning.
     bool ignores(const std::string& layer) const;
 
+    // Whether the layer's input has a zero point, found row by row while the network runs.
+    bool asymmetric_inputs(const std::string& layer) const;
+
+    // What of transform_config happens while the network runs, as a message; empty: nothing. Weights that were rotated
+    // when the file was written are like others.
+    const std::string& online_rotation() const { return online_rotation_; }
+
+    // Whether some weights were quantized for inputs that stay floats.
+    bool weights_alone() const { return weights_alone_; }
+
   private:
-    std::vector<std::string> names_;
-    std::vector<std::regex> expressions_;
+    // Names of layers: whole ones, or "re:" and an expression that matches from the name's beginning.
+    struct Names {
+        std::vector<std::string> names;
+        std::vector<std::regex> expressions;
+        bool every_linear = false;
+
+        bool contain(const std::string& layer) const;
+    };
+    static Names read_names(const nlohmann::json& list, const std::string& place);
+    void read_groups(const nlohmann::json& groups, const std::string& place);
+
+    Names ignored_, asymmetric_;
+    std::string online_rotation_;
+    bool weights_alone_ = false;
 };
 
 }  // namespace octile

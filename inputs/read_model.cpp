@@ -10,14 +10,15 @@
 
 #include "inputs/benchdnn_layers.h"
 #include "inputs/csv_layers.h"
+#include "inputs/foreign_files.h"
 #include "inputs/json_layers.h"
 #include "inputs/layer_rules.h"
-#include "inputs/linear_tensors.h"
 #include "inputs/messages.h"
 #include "inputs/model_config.h"
 #include "inputs/onnx_model.h"
 #include "inputs/text_file.h"
 #include "inputs/verbose_layers.h"
+#include "inputs/weight_rules.h"
 
 namespace octile {
 namespace {
@@ -34,11 +35,14 @@ Result<Model> read_weights(const std::filesystem::path& path, InputFormat format
     const Result<Checkpoint> checkpoint = Checkpoint::open(path, format);
     if (!checkpoint.ok()) return checkpoint.status();
     if (!options.tokens) return need_tokens(path, "weights do");
-    Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), *options.tokens, options.skip);
+    Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), options);
     if (!found.ok()) return found.status();
     std::filesystem::path name = path.stem();
     if (format == InputFormat::kSafetensorsIndex) name = name.stem().stem();
     Model model = {.name = display(name), .layers = {}};
+    model.parameters = found->parameters;
+    model.left_out = std::move(found->left_out);
+    model.notes = std::move(found->notes);
     model.layers.reserve(found->layers.size());
     for (LinearTensor& tensor : found->layers)
         model.layers.push_back(std::move(tensor.layer));
@@ -81,6 +85,10 @@ Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFo
     if (!text.ok()) return text.status();
     if (!format) format = format_of_text(path, text.value());
     if (*format == InputFormat::kSafetensorsIndex) return read_weights(path, *format, options);
+    if (!options.transposed.empty()) {
+        return Status(StatusCode::kInvalidArgument,
+                      display(path) + ": expected --transposed with weights only: a list says K and N");
+    }
     if (!options.skip.empty()) {
         return Status(StatusCode::kInvalidArgument,
                       display(path) +
@@ -96,10 +104,28 @@ Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFo
     return model;
 }
 
+// A folder with nothing in it that is read, or a file that is something else altogether.
+Status check_file(const std::filesystem::path& file) {
+    std::error_code error;
+    if (std::filesystem::is_directory(file, error)) {
+        return {StatusCode::kIoError, fmt::format("{}: expected a file, or a directory with {}; found none of them{}",
+                                                  display(file), checkpoint_names(), foreign_folder(file))};
+    }
+    const std::string what = foreign_file(file);
+    return what.empty() ? Status() : parse_error(fmt::format("{}: found {}", display(file), what));
+}
+
 }  // namespace
+
+Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, const ReadOptions& options) {
+    const Result<WeightRules> rules = make_weight_rules(
+        {.leave_out = options.skip, .may_leave_out = options.may_skip, .transposed = options.transposed});
+    return rules.ok() ? find_linear_tensors(checkpoint, options.tokens.value_or(0), rules.value()) : rules.status();
+}
 
 Result<std::optional<Checkpoint>> open_weights(const std::filesystem::path& path, const ReadOptions& options) {
     const std::filesystem::path file = file_of_checkpoint(path);
+    if (Status status = check_file(file); !status.ok()) return status;
     const std::optional<InputFormat> format = format_of_weights(file, options.format);
     if (!format) return std::optional<Checkpoint>();
     Result<Checkpoint> checkpoint = Checkpoint::open(file, *format);
@@ -118,6 +144,7 @@ Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& o
                           "--tokens: " + wrong_extent("m", std::to_string(*options.tokens)));
         }
         const std::filesystem::path file = file_of_checkpoint(path);
+        if (Status status = check_file(file); !status.ok()) return status;
         const std::optional<InputFormat> format = options.format ? options.format : detect_format(file);
         if (format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex) {
             return read_weights(file, *format, options);

@@ -8,6 +8,7 @@
 
 #include "inputs/checkpoint.h"
 #include "inputs/format.h"
+#include "inputs/linear_tensors.h"
 #include "octile/layer.h"
 #include "octile/status.h"
 
@@ -17,14 +18,21 @@ struct ReadOptions {
     // M. Required for weights and configurations, which do not know it; in an ONNX graph the value of what it leaves
     // open; replaces every m of a layer list.
     std::optional<std::int64_t> tokens;
-    // For weights only: see find_linear_tensors().
+    // For weights only: layers whose name it finds are left out (find_linear_tensors()).
     std::string skip;
     // Empty: found out by detect_format() and detect_text_format().
     std::optional<InputFormat> format = std::nullopt;
+    // Of weights: layers that are left out where they cannot be read, and linears that lie [K, N] (weight_rules.h). Of
+    // no other format.
+    std::string may_skip = {};
+    std::string transposed = {};
 };
 
 // The weights of a file, or of a folder that holds a checkpoint; empty when it is another description of a network.
 Result<std::optional<Checkpoint>> open_weights(const std::filesystem::path& path, const ReadOptions& options);
+
+// The layers of weights, by those options; `tokens` has to be there.
+Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, const ReadOptions& options);
 
 // Whether open_weights() finds weights. Looks at the file's name and content, and at no tensor.
 bool is_weights(const std::filesystem::path& path, const ReadOptions& options);

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "inputs/foreign_files.h"
 #include "inputs/messages.h"
 #include "inputs/safetensors_header.h"
 
@@ -155,6 +156,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
     std::memcpy(&header_bytes, bytes.data(), kPrefixBytes);
     const std::uint64_t rest = bytes.size() - kPrefixBytes;
     if (header_bytes > std::min(kMaxHeaderBytes, rest)) {
+        if (const std::string what = foreign_file(path); !what.empty()) return parse_error(name + ": found " + what);
         return parse_error(name + ": header length: expected at most " +
                            std::to_string(std::min(kMaxHeaderBytes, rest)) + " bytes in a file of " +
                            std::to_string(bytes.size()) + ", found " + std::to_string(header_bytes));
@@ -180,12 +182,23 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
     });
     if (const Status status = check_cover(file.tensors_, data, name); !status.ok()) return status;
 
-    for (std::size_t i = 0; i < file.tensors_.size(); ++i)
-        file.index_.emplace(file.tensors_[i].name, i);
+    file.make_index();
     file.metadata_ = std::move(header->metadata);
     return file;
 } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, display(path) + ": not enough memory for its list of tensors");
+}
+
+void SafetensorsFile::make_index() {
+    index_.clear();
+    for (std::size_t i = 0; i < tensors_.size(); ++i)
+        index_.emplace(tensors_[i].name, i);
+}
+
+void SafetensorsFile::rename(const std::function<std::string(const std::string&)>& name_of) {
+    for (TensorInfo& tensor : tensors_)
+        tensor.name = name_of(tensor.name);
+    make_index();
 }
 
 const TensorInfo* SafetensorsFile::find(std::string_view name) const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -49,12 +50,16 @@ class SafetensorsFile {
     const std::vector<TensorInfo>& tensors() const { return tensors_; }
     // Null when there is none of that name.
     const TensorInfo* find(std::string_view name) const;
+    // Calls every tensor by the name that `name_of` has for it. Precondition: they differ from each other.
+    void rename(const std::function<std::string(const std::string&)>& name_of);
     // The file's own free-form strings, e.g. format -> pt.
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
     const std::filesystem::path& path() const { return path_; }
 
   private:
     SafetensorsFile(std::filesystem::path path, MappedFile file) : path_(std::move(path)), file_(std::move(file)) {}
+
+    void make_index();
 
     std::filesystem::path path_;
     MappedFile file_;

@@ -171,11 +171,46 @@ bool runs_before(std::string_view a, std::string_view b) {
     return natural_order(a, b) < 0;
 }
 
-bool is_embedding_name(std::string_view name) {
-    return any_component(name, [](std::string_view part) {
-        return part == "wte" || part == "wpe" || part == "shared" || part.find("embedding") != std::string_view::npos ||
-               part.find("embed_") != std::string_view::npos || part.find("position") != std::string_view::npos ||
-               part.find("token_type") != std::string_view::npos || part == "relative_attention_bias";
+TableName table_name(std::string_view name) {
+    // The number of a table among others is no name: embed_tokens.3.
+    std::string_view part = last_component(name);
+    while (!part.empty() && std::all_of(part.begin(), part.end(), is_digit) && part.size() < name.size()) {
+        name.remove_suffix(part.size() + 1);
+        part = last_component(name);
+    }
+    constexpr std::string_view kKnown[] = {
+        "wte", "wpe", "shared", "token_type", "embed_tokens", "embed_positions", "tok_embeddings"};
+    if (std::find(std::begin(kKnown), std::end(kKnown), part) != std::end(kKnown)) return TableName::kKnown;
+    if (part.ends_with("relative_attention_bias") || part.ends_with("bias_table")) return TableName::kKnown;
+    const std::string_view last = part.substr(part.rfind('_') + 1), first = part.substr(0, part.find('_'));
+    if (last == "embedding" || last == "embeddings") return TableName::kKnown;
+    constexpr std::string_view kLast[] = {"embed",    "embeds",    "emb", "embs", "embd",
+                                          "codebook", "codebooks", "wte", "wpe"};
+    if (std::find(std::begin(kLast), std::end(kLast), last) != std::end(kLast)) return TableName::kLikely;
+    constexpr std::string_view kFirst[] = {"embed", "emb", "embedding", "embeddings"};
+    constexpr std::string_view kOfWhat[] = {"token",    "tokens",    "position", "positions", "type",
+                                            "types",    "char",      "chars",    "byte",      "bytes",
+                                            "language", "languages", "segment",  "segments"};
+    const bool likely = std::find(std::begin(kFirst), std::end(kFirst), first) != std::end(kFirst) &&
+                        std::find(std::begin(kOfWhat), std::end(kOfWhat), last) != std::end(kOfWhat);
+    return likely ? TableName::kLikely : TableName::kNone;
+}
+
+bool is_adapter_name(std::string_view name) {
+    constexpr std::string_view kParts[] = {"lora_A",
+                                           "lora_B",
+                                           "lora_embedding_A",
+                                           "lora_embedding_B",
+                                           "lora_down",
+                                           "lora_up",
+                                           "lora_magnitude_vector",
+                                           "hada_w1_a",
+                                           "hada_w1_b",
+                                           "hada_w2_a",
+                                           "hada_w2_b",
+                                           "ia3_l"};
+    return any_component(name, [&](std::string_view part) {
+        return std::find(std::begin(kParts), std::end(kParts), part) != std::end(kParts);
     });
 }
 

@@ -8,33 +8,12 @@
 #include "base/check.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
+#include "inputs/packed_forms.h"
 #include "inputs/tensor_names.h"
 #include "inputs/tensor_values.h"
 
 namespace octile {
 namespace {
-
-constexpr std::string_view kWeightScale = ".weight_scale";
-constexpr std::string_view kWeightZeroPoint = ".weight_zero_point";
-
-// How a module's weight and bias may be named.
-struct Ending {
-    std::string_view weight, bias;
-};
-constexpr Ending kEndings[] = {{".weight", ".bias"}, {"_weight", "_bias"}};
-
-struct Named {
-    std::string name;
-    Ending ending;
-};
-
-std::optional<Named> module_of(std::string_view tensor) {
-    for (const Ending& ending : kEndings) {
-        if (tensor.ends_with(ending.weight))
-            return Named{std::string(tensor.substr(0, tensor.size() - ending.weight.size())), ending};
-    }
-    return std::nullopt;
-}
 
 bool asked(const std::function<bool(std::string_view)>& rule, std::string_view name) {
     return rule && rule(name);
@@ -56,21 +35,23 @@ TensorInfo part_of(const TensorInfo& tensor, std::int64_t first, std::int64_t co
     return part;
 }
 
+constexpr std::string_view kSkipped = "skipped on request";
+
 class Finder {
   public:
     Finder(const Checkpoint& checkpoint, const WeightRules& rules) : file_(checkpoint), rules_(rules) {}
 
     Result<WeightModules> run() {
+        find_packed();
         for (const TensorInfo* const tensor : file_.tensors()) {
+            if (left_out_.contains(tensor)) continue;
             if (Status status = take(*tensor); !status.ok()) return status;
         }
+        if (Status status = refuse_packed(); !status.ok()) return status;
         for (const TensorInfo* const tensor : file_.tensors()) {
             if (used_.contains(tensor)) continue;
             const auto known = left_out_.find(tensor);
-            found_.left_out.push_back(
-                known != left_out_.end()
-                    ? std::move(known->second)
-                    : left_out_of(*tensor, LeftOutReason::kName, "neither a *.weight nor the bias of a layer"));
+            found_.left_out.push_back(known != left_out_.end() ? std::move(known->second) : other(*tensor));
         }
         return std::move(found_);
     }
@@ -85,14 +66,58 @@ class Finder {
         return {};
     }
 
+    static LeftOut other(const TensorInfo& tensor) {
+        constexpr std::string_view kScales[] = {".input_scale", ".output_scale", ".k_scale", ".v_scale", ".kv_scale"};
+        for (const std::string_view ending : kScales) {
+            if (!tensor.name.ends_with(ending)) continue;
+            LeftOut left = left_out_of(tensor, LeftOutReason::kOther, "a scale that nothing here needs");
+            left.parameters = 0;
+            return left;
+        }
+        if (table_name(tensor.name) != TableName::kNone)
+            return left_out_of(tensor, LeftOutReason::kTable, "a table by its name");
+        return left_out_of(tensor, LeftOutReason::kName, "neither a *.weight nor the bias of a layer");
+    }
+
+    void find_packed() {
+        for (PackedModule& packed : find_packed_modules(file_)) {
+            const bool skipped = asked(rules_.leave_out, packed.name) || asked(rules_.may_leave_out, packed.name);
+            const auto reason = skipped ? LeftOutReason::kUser : packed.reason;
+            std::string text = skipped ? std::string(kSkipped) : std::string(packed.form) + ", which is not read";
+            for (const TensorInfo* const tensor : packed.tensors) {
+                LeftOut left = left_out_of(*tensor, reason, text);
+                left.parameters = tensor == packed.tensors.front() ? packed.parameters : 0;
+                left_out_.emplace(tensor, std::move(left));
+            }
+            if (!skipped) packed_.push_back(std::move(packed));
+        }
+    }
+
+    // A network that comes in such a form is an error; one of which a part does is planned without it.
+    Status refuse_packed() const {
+        const auto linears = static_cast<std::size_t>(
+            std::count_if(found_.modules.begin(), found_.modules.end(),
+                          [](const WeightModule& module) { return module.kind == ModuleKind::kLinear; }));
+        if (packed_.size() < kMostPacked * linears || packed_.empty()) return {};
+        const PackedModule& first = packed_.front();
+        return parse_error(display(file_.path()) + ": expected weights in floats or int8, found " +
+                           std::to_string(packed_.size()) + " of " + std::to_string(packed_.size() + linears) +
+                           " linears in the form " + std::string(first.form) + " (" +
+                           internal::quote(first.tensors.front()->name) + "), which is read by " +
+                           std::string(first.reader) + "; name the checkpoint that it was made from");
+    }
+
     Status take(const TensorInfo& tensor) {
-        const std::optional<Named> named = module_of(tensor.name);
-        if (tensor.shape.size() == 3 && is_experts_name(tensor.name)) return take_experts(tensor, named);
-        if (!named) return {};
-        const std::string& name = named->name;
+        const WeightSpelling* const spelling = spelling_of(tensor.name);
+        if (is_adapter_name(tensor.name))
+            return leave(tensor, LeftOutReason::kAdapter,
+                         "of an adapter (LoRA or its like), to be merged into its base");
+        if (tensor.shape.size() == 3 && is_experts_name(tensor.name)) return take_experts(tensor, spelling);
+        if (!spelling) return {};
+        const std::string name = tensor.name.substr(0, tensor.name.size() - spelling->weight.size());
         if (name.empty()) return leave(tensor, LeftOutReason::kName, "has no layer name");
-        if (asked(rules_.leave_out, name)) return leave(tensor, LeftOutReason::kUser, "skipped on request");
-        const TensorInfo* const bias = file_.find(name + std::string(named->ending.bias));
+        if (asked(rules_.leave_out, name)) return leave(tensor, LeftOutReason::kUser, std::string(kSkipped));
+        const TensorInfo* const bias = file_.find(name + std::string(spelling->bias));
         const std::size_t rank = tensor.shape.size();
         if (rank == 1) {
             if (is_head_norm_name(name)) return leave(tensor, LeftOutReason::kOther, "a norm of single heads");
@@ -103,12 +128,14 @@ class Finder {
             return leave(tensor, LeftOutReason::kShape, std::to_string(rank) + "-D: neither a linear nor a norm");
         } else if (elements_of(tensor) == 0) {
             return leave(tensor, LeftOutReason::kShape, "empty: " + shape_text(tensor));
-        } else if (bias == nullptr && is_embedding_name(name)) {
+        } else if (bias == nullptr && table_name(name) != TableName::kNone) {
             return take_table(name, tensor);
         }
         Status status = add(name, tensor, bias);
-        if (!status.ok() && asked(rules_.may_leave_out, name))
-            return leave(tensor, LeftOutReason::kUser, "skipped on request");
+        if (!status.ok() && asked(rules_.may_leave_out, name)) {
+            (void)leave(tensor, LeftOutReason::kUser, std::string(kSkipped));
+            return bias ? leave(*bias, LeftOutReason::kUser, std::string(kSkipped)) : Status();
+        }
         return status;
     }
 
@@ -119,11 +146,14 @@ class Finder {
         return {};
     }
 
-    Status take_experts(const TensorInfo& stack, const std::optional<Named>& named) {
-        const std::string name = named ? named->name : stack.name;
-        const std::string bias_name = name + std::string(named ? named->ending.bias : kEndings[1].bias);
-        if (asked(rules_.leave_out, name)) return leave(stack, LeftOutReason::kUser, "skipped on request");
-        if (!has_float_values(stack) || elements_of(stack) == 0)
+    Status take_experts(const TensorInfo& stack, const WeightSpelling* spelling) {
+        const std::string name =
+            spelling ? stack.name.substr(0, stack.name.size() - spelling->weight.size()) : stack.name;
+        const std::string bias_name = name + std::string(spelling ? spelling->bias : "_bias");
+        if (asked(rules_.leave_out, name)) return leave(stack, LeftOutReason::kUser, std::string(kSkipped));
+        // Floats of eight bits have scales, which are not looked for here.
+        const bool floats = has_float_values(stack) && (stack.type || stack.dtype == "F64");
+        if (!floats || elements_of(stack) == 0)
             return leave(stack, LeftOutReason::kExperts, "experts of " + std::string(stack.dtype));
         found_.modules.push_back({.name = name, .kind = ModuleKind::kExperts, .weight = {.tensor = &stack}});
         WeightModule& module = found_.modules.back();
@@ -139,22 +169,26 @@ class Finder {
 
     // A linear or a norm.
     Status add(const std::string& name, const TensorInfo& weight, const TensorInfo* bias) {
-        const TensorInfo* const scale = scale_of(name, weight);
-        for (const TensorInfo* const tensor : {&weight, bias}) {
-            if (tensor != nullptr && !is_float(*tensor) && (scale == nullptr || tensor != &weight)) {
-                return fail(*tensor, "dtype: expected F32, F16 or BF16, found " + std::string(tensor->dtype) +
-                                         " (--skip leaves it out)");
-            }
-        }
         WeightModule module{.name = name};
         module.tensors = {&weight};
         const bool is_linear = weight.shape.size() == 2;
         if (is_linear) {
             module.weight = WeightMatrix::of(weight, asked(rules_.transposed, name));
+            Result<WeightParts> parts = find_weight_parts(file_, name, module.weight);
+            if (!parts.ok()) return parts.status();
+            module.weight.scale = parts->scale;
+            module.form = parts->form;
+            module.input = parts->input;
+            module.tensors.insert(module.tensors.end(), parts->tensors.begin(), parts->tensors.end());
         } else {
             module.kind = ModuleKind::kNorm;
             const std::int64_t features = weight.shape.front();
             module.weight = {.tensor = &weight, .n = 1, .k = features, .row_stride = features};
+        }
+        for (const TensorInfo* const tensor : {&weight, bias}) {
+            if (tensor == nullptr || has_float_values(*tensor) || (is_linear && tensor == &weight)) continue;
+            return fail(*tensor, "dtype: expected F32, F16 or BF16, found " + std::string(tensor->dtype) +
+                                     " (--skip leaves it out)");
         }
         const std::int64_t n = is_linear ? module.weight.n : module.weight.k;
         if (const auto error = check_layer(
@@ -165,11 +199,6 @@ class Finder {
             if (Status status = check_bias(module, *bias, n); !status.ok()) return status;
             module.bias = *bias;
             module.tensors.push_back(bias);
-        }
-        if (scale != nullptr) {
-            if (Status status = add_scale(module, *scale); !status.ok()) return status;
-        } else if (is_linear && file_.quantization().ignores(name)) {
-            module.form = WeightForm::kKeptFloat;
         }
         used_.insert(module.tensors.begin(), module.tensors.end());
         found_.modules.push_back(std::move(module));
@@ -182,52 +211,17 @@ class Finder {
             module.kind == ModuleKind::kLinear && bias.shape.size() == 1 && bias.shape[0] == module.weight.k;
         return fail(bias, "shape: expected [" + std::to_string(n) + "] to go with the weight's " +
                               shape_text(*module.weight.tensor) + ", found " + shape_text(bias) +
-                              (transposed ? " (is the weight transposed, as in GPT-2?)" : ""));
+                              (transposed ? " (is the weight transposed, as in GPT-2? --transposed says so)" : ""));
     }
 
-    // Whether a tensor's values can be read as numbers: what a layer's weight and bias must be.
-    static bool is_float(const TensorInfo& tensor) { return tensor.type && *tensor.type != DataType::kI8; }
-
-    // The scales of int8 weights; null for weights that are none.
-    const TensorInfo* scale_of(const std::string& name, const TensorInfo& weight) const {
-        const bool int8 = weight.type == DataType::kI8 && weight.shape.size() == 2;
-        return int8 ? file_.find(name + std::string(kWeightScale)) : nullptr;
-    }
-
-    Status add_scale(WeightModule& module, const TensorInfo& scale) {
-        const TensorInfo& weight = *module.weight.tensor;
-        if (!is_float(scale)) {
-            return fail(scale, "dtype: expected F32, F16 or BF16, found " + std::string(scale.dtype));
-        }
-        std::int64_t scales = 1;
-        for (const std::int64_t extent : scale.shape)
-            scales = extent == 1 ? scales : extent * (scales == 1 ? 1 : -1);
-        if (scales != 1 && scales != module.weight.n) {
-            return fail(scale, "shape: expected one scale or [" + std::to_string(module.weight.n) +
-                                   ", 1] to go with the weight's " + shape_text(weight) + ", found " +
-                                   shape_text(scale));
-        }
-        if (file_.quantization().ignores(module.name)) {
-            return fail(weight, "dtype: expected floats, as config.json has the layer on its ignore list, found I8");
-        }
-        const TensorInfo* const zero_point = file_.find(module.name + std::string(kWeightZeroPoint));
-        if (zero_point != nullptr) {
-            const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
-            if (!std::all_of(zero_point->data.begin(), zero_point->data.end(), is_zero)) {
-                return fail(*zero_point, "expected zeros, for weights are symmetric, found others");
-            }
-            module.tensors.push_back(zero_point);
-        }
-        module.tensors.push_back(&scale);
-        module.form = WeightForm::kInt8;
-        module.weight.scale = {
-            .tensor = &scale, .block_rows = scales == 1 ? module.weight.n : 1, .block_columns = module.weight.k};
-        return {};
-    }
+    // From this many times as many packed linears as others on, the network is packed: there is a head in floats beside
+    // every one.
+    static constexpr std::size_t kMostPacked = 3;
 
     const Checkpoint& file_;
     const WeightRules& rules_;
     WeightModules found_;
+    std::vector<PackedModule> packed_;  // that nobody skips
     std::unordered_map<const TensorInfo*, LeftOut> left_out_;
     std::unordered_set<const TensorInfo*> used_;  // by a module
 };

@@ -4,13 +4,13 @@
 // - A 2-D X.weight is a linear X of shape [N, K]; X.bias, when there is one, is [N]. X_weight with X_bias
 // (in_proj_weight
 //   of torch's attention) are the same.
-// - Except tables: no bias, and a name that is_embedding_name().
+// - Except tables: no bias, and a name that table_name() knows.
 // - A 1-D X.weight whose last name component says norm or ln is a norm; q_norm and k_norm are not (their rows are
 //   heads), nor is a batch norm (it has a running_mean).
 // - A 3-D tensor below a component `experts` is a stack of matrices, one for each expert. Which way they lie, [N, K] or
 //   [K, N], its shape does not tell.
-// - A 2-D X.weight of I8 with an X.weight_scale of [N], [N, 1] or one value is a linear that came quantized
-//   (compressed-tensors W8A8).
+// - Weights of I8 and of the floats of eight bits have their scales beside them (weight_forms.h); where a form is known
+//   and not read (packed_forms.h), its tensors are left out, and an error where most of the linears come in it.
 // - Everything else is left out.
 #pragma once
 
@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "inputs/checkpoint.h"
-#include "inputs/left_out.h"
+#include "inputs/weight_forms.h"
 #include "inputs/weight_matrix.h"
 #include "octile/layer.h"
 #include "octile/status.h"
@@ -45,6 +45,7 @@ struct WeightModule {
     WeightMatrix weight = {};
     std::optional<TensorInfo> bias = {};          // [n]; of experts [experts, n]
     WeightForm form = WeightForm::kFloat;         // of a linear
+    InputQuantization input = {};                 // likewise
     std::vector<const TensorInfo*> tensors = {};  // of the file: weight, bias, and all that goes with them
 };
 

@@ -40,6 +40,13 @@ std::string text_of(const std::vector<FrontierPoint>& points) {
     return fmt::format("{} points", points.size());
 }
 
+std::string text_of(const std::vector<LeftOut>& tensors) {
+    std::int64_t parameters = 0;
+    for (const LeftOut& left : tensors)
+        parameters += left.parameters;
+    return fmt::format("{} tensors of {} parameters", tensors.size(), parameters);
+}
+
 template <typename T>
 std::string text_of(const std::optional<T>& value) {
     return value ? text_of(*value) : "null";
@@ -127,6 +134,8 @@ std::vector<PlanDifference> compare(const Plan& before, const Plan& after) {
     differences.field("", "threads", std::int64_t{before.threads}, std::int64_t{after.threads});
     differences.field("", "noise", before.noise, after.noise);
     differences.field("", "frontier", before.frontier, after.frontier);
+    differences.field("", "parameters", before.parameters, after.parameters);
+    differences.field("", "left_out", before.left_out, after.left_out);
     const bool same_min_ratio = before.min_ratio == after.min_ratio && before.noise == after.noise;
 
     // Names may repeat: the n-th layer of a name is compared with the n-th of that name.

@@ -82,10 +82,10 @@ Result<Override> Overrides::match(const std::string& name) {
     return Override{};
 }
 
-std::vector<std::string> Overrides::unused() const {
+std::vector<std::string> Overrides::unused(bool skip_used) const {
     std::vector<std::string> lines;
     for (const Pattern& pattern : patterns_) {
-        if (pattern.decided == 0) {
+        if (pattern.decided == 0 && (pattern.force || !skip_used)) {
             lines.push_back(fmt::format("{} decides no layer", label(pattern.text, pattern.force)));
         }
     }

@@ -22,8 +22,9 @@ class Overrides {
     // What applies to the linear of that name. kInvalidArgument if the regular expression engine gives up.
     Result<Override> match(const std::string& name);
 
-    // One line for each pattern that decided no match() so far.
-    std::vector<std::string> unused() const;
+    // One line for each pattern that decided no match() so far, without the one that skips if that has been of use
+    // elsewhere.
+    std::vector<std::string> unused(bool skip_used = false) const;
 
   private:
     struct Pattern {

@@ -78,6 +78,23 @@ std::vector<FrontierPoint> read_frontier(const json& array, const std::string& p
     return points;
 }
 
+std::vector<LeftOut> read_left_out(const json& array, const std::string& path, Status& status) {
+    std::vector<LeftOut> tensors;
+    for (std::size_t i = 0; i < array.size() && status.ok(); ++i) {
+        ObjectReader reader(array[i], fmt::format("{}[{}]", path, i), status, kDocument);
+        LeftOut& left = tensors.emplace_back();
+        left.tensor = reader.string("tensor");
+        left.reason = reader.name("reason", parse_left_out_reason,
+                                  "one of \"user\", \"table\", \"4-bit\", \"experts\", \"float8\", \"dtype\", "
+                                  "\"shape\", \"name\", \"adapter\", \"other\"");
+        left.text = reader.string("text");
+        left.parameters = reader.integer("parameters", 0, INT64_MAX);
+        left.bytes = reader.integer("bytes", 0, INT64_MAX);
+        reader.finish();
+    }
+    return tensors;
+}
+
 PlannedLayer read_layer(const json& object, const std::string& path, Policy policy, Status& status) {
     ObjectReader reader(object, path, status, kDocument);
     PlannedLayer planned;
@@ -185,6 +202,12 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
         const json& frontier = *reader.member("frontier");
         if (!frontier.is_array()) reader.fail("frontier", "an array", found(frontier));
         if (status.ok()) plan.frontier = read_frontier(frontier, reader.path_to("frontier"), status);
+    }
+    if (reader.has("parameters")) plan.parameters = reader.integer("parameters", 0, INT64_MAX);
+    if (reader.has("left_out")) {
+        const json& left_out = *reader.member("left_out");
+        if (!left_out.is_array()) reader.fail("left_out", "an array", found(left_out));
+        if (status.ok()) plan.left_out = read_left_out(left_out, reader.path_to("left_out"), status);
     }
     PlanSummary summary;
     if (const json* value = reader.member("summary")) summary = read_summary(*value, reader.path_to("summary"), status);

@@ -37,6 +37,7 @@ class JsonWriter {
                                  i == 0 ? " \"frontier\": [" : ", ", point.int8_layers, point.saved_us, point.sqnr_db);
         }
         if (!plan.frontier.empty()) text_ += "],\n";
+        left_out(plan);
         text_ += " \"layers\": [";
         for (std::size_t i = 0; i < plan.layers.size(); ++i) {
             text_ += i == 0 ? "\n  " : ",\n  ";
@@ -49,6 +50,20 @@ class JsonWriter {
 
   private:
     static std::string number(const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; }
+
+    void left_out(const Plan& plan) {
+        if (plan.parameters != 0) text_ += fmt::format(" \"parameters\": {},\n", plan.parameters);
+        if (plan.left_out.empty()) return;
+        text_ += " \"left_out\": [";
+        for (std::size_t i = 0; i < plan.left_out.size(); ++i) {
+            const LeftOut& left = plan.left_out[i];
+            text_ +=
+                fmt::format("{}{{\"tensor\": {}, \"reason\": \"{}\", \"text\": {}, \"parameters\": {}, \"bytes\": {}}}",
+                            i == 0 ? "\n  " : ",\n  ", json_string(left.tensor), name_of(left.reason),
+                            json_string(left.text), left.parameters, left.bytes);
+        }
+        text_ += "],\n";
+    }
 
     void layer(const PlannedLayer& planned) {
         const Layer& layer = planned.layer;

@@ -139,6 +139,8 @@ Result<Plan> make_plan(const Model& model, const PlanOptions& options, std::vect
     const std::vector<Choice> choices = choose_all(network.value(), options, wanted.value());
 
     Plan plan{.model = model.name, .policy = options.policy, .min_ratio = options.min_ratio};
+    plan.parameters = model.parameters;
+    plan.left_out = model.left_out;
     if (options.core) {
         plan.core = options.core->name;
         plan.threads = std::min(options.threads, options.core->cores);
@@ -153,7 +155,10 @@ Result<Plan> make_plan(const Model& model, const PlanOptions& options, std::vect
         assign_panels(group, plan.layers);
     assign_gates(network.value(), plan.layers);
     if (options.core) add_costs(network.value(), options, choices, plan);
-    if (notes != nullptr) *notes = overrides->unused();
+    // A reader that has left something out for `skip` has used it.
+    const bool skip_used = std::any_of(model.left_out.begin(), model.left_out.end(),
+                                       [](const LeftOut& left) { return left.reason == LeftOutReason::kUser; });
+    if (notes != nullptr) *notes = overrides->unused(skip_used);
     return plan;
 }
 

@@ -41,6 +41,28 @@ GraphLayers layers_of(const Graph& graph, const Model& listed, const std::vector
     return result;
 }
 
+std::vector<LeftOut> left_out_of(const LinearTensors& tensors, const Model& layers) {
+    std::set<std::string_view> listed, taken;
+    for (const Layer& layer : layers.layers)
+        listed.insert(layer.name);
+    for (const LinearTensor& tensor : tensors.layers) {
+        if (tensor.layer.op != Op::kLinear || listed.contains(tensor.layer.name))
+            for (const TensorInfo* const part : tensor.tensors)
+                taken.insert(part->name);
+    }
+    std::vector<LeftOut> left_out;
+    for (const LeftOut& left : tensors.left_out) {
+        // A table that a head is made of as well is one all the same.
+        if (left.reason == LeftOutReason::kTable || !taken.contains(left.tensor)) left_out.push_back(left);
+    }
+    for (const LinearTensor& tensor : tensors.layers) {
+        if (tensor.layer.op != Op::kLinear || listed.contains(tensor.layer.name)) continue;
+        for (const TensorInfo* const part : tensor.tensors)
+            left_out.push_back(left_out_of(*part, LeftOutReason::kOther, "a linear that is no part of the network"));
+    }
+    return left_out;
+}
+
 namespace {
 
 // The checkpoint's tensor of that name, which has to have this shape and numbers in it.

@@ -28,6 +28,9 @@ struct GraphLayers {
 GraphLayers layers_of(const Graph& graph, const Model& listed, const std::vector<std::optional<LayerError>>& errors,
                       std::int64_t tokens);
 
+// What no layer of the graph's list takes, of the checkpoint's own list and of what that left out.
+std::vector<LeftOut> left_out_of(const LinearTensors& tensors, const Model& layers);
+
 // Adds the graph's linears that the checkpoint's own list does not have as such, most of all a head that is tied to the
 // table of tokens; and to `keep` the tables that they are made of. kParseError naming node and tensor.
 Status add_linears(const Graph& graph, const Checkpoint& checkpoint, LinearTensors& tensors,

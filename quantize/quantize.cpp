@@ -43,6 +43,12 @@ class Quantizer {
         : checkpoint_(checkpoint), plan_(plan), options_(options), writer_(path) {
         for (const LinearTensor& tensor : tensors.layers)
             tensors_.emplace(tensor.layer.name, &tensor);
+        // A pair has one input, and so one way to quantize it.
+        for (PlannedLayer& up : plan_.layers) {
+            const auto own = tensors_.find(up.layer.name), gate = tensors_.find(up.gate);
+            if (own != tensors_.end() && gate != tensors_.end() && own->second->input != gate->second->input)
+                up.gate.clear();
+        }
     }
 
     Result<QuantizeReport> run() {
@@ -114,6 +120,12 @@ class Quantizer {
             // A chain is made of layers with a static scale, which the planner has checked.
             entry.input_scaling = InputScaling::kStatic;
             entry.input_scale = static_cast<float>(planned(layer.panel_from)->layer.output_scale.value());
+        }
+        const InputQuantization& input = tensors_.at(entry.name)->input;
+        const bool levels = tensors_.at(entry.name)->weight.is_int8() && layer.precision == Precision::kInt8;
+        if (levels && input.scaling != InputScaling::kDynamic) {
+            entry.input_scaling = input.scaling;
+            entry.input_scale = input.scale;
         }
         if (gate) job.matrices.push_back(tensors_.at(gate->layer.name));
         job.matrices.push_back(tensors_.at(entry.name));
@@ -316,7 +328,7 @@ class Quantizer {
     };
 
     const Checkpoint& checkpoint_;
-    const Plan& plan_;
+    Plan plan_;
     const QuantizeOptions& options_;
     PackedWriter writer_;
     std::unordered_map<std::string_view, const LinearTensor*> tensors_;

@@ -59,9 +59,43 @@ struct Layer {
     bool operator==(const Layer&) const = default;
 };
 
+// Why a tensor of a file is in no layer of a list. The names are stable: scripts and stored plans rely on them.
+enum class LeftOutReason {
+    kUser,     // user     the caller said so
+    kTable,    // table    rows of it are looked up and nothing is multiplied: where it belongs
+    kFourBit,  // 4-bit    a packed form of few bits that is not read
+    kExperts,  // experts  matrices of a mixture of experts in one tensor
+    kFloat8,   // float8   a form of eight-bit floats that is not read
+    kDtype,    // dtype    an element type, or a form of quantization, that is not read
+    kShape,    // shape    no matrix
+    kName,     // name     its name says nothing of a linear
+    kAdapter,  // adapter  changes another tensor
+    kOther,    // other    what the text says
+};
+
+std::string_view name_of(LeftOutReason reason);
+std::optional<LeftOutReason> parse_left_out_reason(std::string_view name);
+
+// A tensor of a file that no layer takes.
+struct LeftOut {
+    std::string tensor;
+    LeftOutReason reason = LeftOutReason::kOther;
+    std::string text;             // in words
+    std::int64_t parameters = 0;  // how many values it stands for; 0 for what goes with others: scales, indices
+    std::int64_t bytes = 0;
+
+    bool operator==(const LeftOut&) const = default;
+};
+
 struct Model {
     std::string name;
     std::vector<Layer> layers = {};
+    // Of the file that the list was made of: how many parameters it has, as far as it has any, and those of its tensors
+    // that no layer takes.
+    std::int64_t parameters = 0;
+    std::vector<LeftOut> left_out = {};
+    // What else there is to say of the file as a whole, a line each.
+    std::vector<std::string> notes = {};
 
     bool operator==(const Model&) const = default;
 };

@@ -149,6 +149,9 @@ struct Plan {
     double noise = 0;                       // policy cost: INT8 has to be faster by more than this share
     std::vector<PlannedLayer> layers = {};  // in execution order
     std::vector<FrontierPoint> frontier = {};
+    // As the model says it: of the file, and not of the layers.
+    std::int64_t parameters = 0;
+    std::vector<LeftOut> left_out = {};
 
     bool operator==(const Plan&) const = default;
 };

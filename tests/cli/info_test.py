@@ -16,7 +16,7 @@ class InfoTest(OctileTest):
         info, lines = self.info(), self.succeed("info").splitlines()
         counts = ("int8_kernels", "fp16_kernels", "shared_kernels")
         kernels = sum(level[count] for level in info["levels"] for count in counts)
-        self.assertRegex(lines[0], rf"^octile {re.escape(info['version'])}: {kernels} kernels, {info['threads']} threads? \\({info['threads_from']}\\)$")
+        self.assertRegex(lines[0], rf"^octile {re.escape(info['version'])}: {kernels} kernels, {info['threads']} threads? \({info['threads_from']}\)$")
         yes = {True: "yes", False: "no"}
         self.assertEqual([line.split() for line in lines[2:-1]],
                          [[level["name"], yes[level["supported"]], yes[level["usable"]], *(str(level[count]) for count in counts)]

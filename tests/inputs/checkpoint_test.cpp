@@ -151,7 +151,9 @@ TEST_CASE("checkpoint: int8 weights with scales came quantized") {
     const std::vector<float> weights = values_of(found->layers[1].weight);
     CHECK(weights.size() == 32);
     CHECK(weights.front() == 0x1.020202p-125f);
-    CHECK(found->left_out.size() == 1);  // input_scale
+    CHECK(found->layers[1].input.scaling == InputScaling::kStatic);
+    CHECK(found->layers[0].input.scaling == InputScaling::kDynamic);
+    CHECK(found->left_out.empty());
 }
 
 TEST_CASE("checkpoint: what is wrong with quantized weights") {

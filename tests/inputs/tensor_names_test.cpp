@@ -80,11 +80,18 @@ TEST_CASE("tensor names: embeddings and norms") {
          {"transformer.wte", "wpe", "shared", "model.embed_tokens", "bert.embeddings.word_embeddings",
           "model.encoder.embed_positions", "x.token_type", "block.0.layer.0.SelfAttention.relative_attention_bias"}) {
         INFO(name);
-        CHECK(is_embedding_name(name));
+        CHECK(table_name(name) == TableName::kKnown);
     }
-    for (const std::string name : {"lm_head", "h.0.attn.c_attn", "swte.fc", "encoder.layer.0.attention.self.query"}) {
+    for (const std::string name : {"model.embed", "emb", "tok_emb", "pos_emb", "token_embd", "quantizer.codebook",
+                                   "rel_attn_embed", "embed_chars", "audio_embed.3"}) {
         INFO(name);
-        CHECK_FALSE(is_embedding_name(name));
+        CHECK(table_name(name) == TableName::kLikely);
+    }
+    for (const std::string name :
+         {"lm_head", "h.0.attn.c_attn", "swte.fc", "encoder.layer.0.attention.self.query", "embed_out",
+          "encoder.embed_proj", "position_linear", "time_embedding.linear_1", "embeddings.fc", "3"}) {
+        INFO(name);
+        CHECK(table_name(name) == TableName::kNone);
     }
     for (const std::string name : {"encoder.LayerNorm", "model.norm", "blocks.0.norm1", "h.0.ln_1", "ln_f",
                                    "visual.ln_post", "input_layernorm"}) {

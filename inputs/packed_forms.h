@@ -1,0 +1,27 @@
+// Forms of quantized weights that are recognized by the names, types and shapes of their tensors, and are not read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inputs/checkpoint.h"
+#include "octile/layer.h"
+
+namespace octile {
+
+// A linear, or a stack of experts, in such a form.
+struct PackedModule {
+    std::string name;         // as it would be called as a linear
+    std::string_view form;    // "GPTQ"; never dangles
+    std::string_view reader;  // what reads it, "GPTQModel and vLLM"
+    LeftOutReason reason = LeftOutReason::kFourBit;
+    std::int64_t parameters = 0;
+    std::vector<const TensorInfo*> tensors;  // of the weights first, then what goes with them
+};
+
+// In the order of the data of their weights.
+std::vector<PackedModule> find_packed_modules(const Checkpoint& checkpoint);
+
+}  // namespace octile
