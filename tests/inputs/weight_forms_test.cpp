@@ -198,6 +198,24 @@ TEST_CASE("weight forms: how whoever quantized the weights wants the input") {
     CHECK(find(dynamic, options, config("null")).tensors.notes.size() == 1);  // made for floats
 }
 
+TEST_CASE("weight forms: a head that is tied and there") {
+    Builder differs, same, alone;
+    differs.floats("model.embed_tokens.weight", {8, 4}).add("lm_head.weight", "F32", {8, 4}, std::vector<float>(32, 2));
+    same.floats("model.embed_tokens.weight", {8, 4}).floats("lm_head.weight", {8, 4});
+    alone.floats("fc.weight", {8, 4}).floats("lm_head.weight", {8, 4});
+    const ReadOptions options = {.tokens = 4, .skip = {}};
+    const auto notes = [&](const Builder& builder, const std::string& config) {
+        return find(builder, options, config).tensors.notes;
+    };
+    const std::string tied = R"({"tie_word_embeddings":true})";
+    REQUIRE(notes(differs, tied).size() == 1);
+    CHECK(notes(differs, tied).front().find("the head is the file's") != std::string::npos);
+    CHECK(notes(differs, R"({"tie_word_embeddings":false})").empty());
+    CHECK(notes(differs, "").empty());
+    CHECK(notes(same, tied).empty());
+    CHECK(notes(alone, tied).empty());
+}
+
 TEST_CASE("weight forms: a rotation that runs with the network is refused, one of the weights is not") {
     Builder builder;
     builder.floats("a.weight", {2, 4});

@@ -3,6 +3,7 @@
 #include "quantize/quantize.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -247,6 +248,97 @@ TEST_CASE("quantize: int8 weights with their scales are what quantizing the same
     const std::vector<float> x = make_values(random, 4, k, Fill::kNormal);
     CHECK(first_difference(run_layer(*three->parameters()->linear("fc"), DataType::kF32, x, 4, DataType::kF32),
                            run_layer(expected, DataType::kF32, x, 4, DataType::kF32).values()) == "");
+}
+
+TEST_CASE("quantize: an int8 layer's input is quantized as its checkpoint has it") {
+    const TempFolder folder;
+    const std::int64_t n = 33, k = 48;
+    Random random("static");
+    std::vector<float> levels(static_cast<std::size_t>(n * k));
+    for (float& level : levels)
+        level = static_cast<float>(static_cast<int>(random.below(255)) - 127);
+    const std::vector<float> scales(static_cast<std::size_t>(n), 0.01f);
+    const float input_scale = 0.02f;
+    for (const bool zero_point : {false, true}) {
+        CheckpointBuilder builder;
+        builder.add("fc.weight", DataType::kI8, {n, k}, levels);
+        builder.add("fc.weight_scale", DataType::kF32, {n}, scales);
+        builder.add("fc.input_scale", DataType::kF32, {1}, std::vector<float>{input_scale});
+        if (zero_point) builder.add("fc.input_zero_point", DataType::kI8, {1}, std::vector<float>{5});
+        const Network network = load(folder.write("net.safetensors", builder.bytes()), {});
+        (void)quantize(network, {}, folder.path() / "net.octile");
+        const Result<PackedModel> model = PackedModel::open(folder.path() / "net.octile", supported_isas());
+        REQUIRE(model.ok());
+        CHECK(model->tensors().empty());
+        std::vector<std::int8_t> bytes(levels.begin(), levels.end());
+        const Linear expected = must(
+            Linear::pack_quantized({bytes.data(), DataType::kI8, n, k, k}, scales, {},
+                                   {.input_scaling = zero_point ? InputScaling::kAsymmetric : InputScaling::kStatic,
+                                    .input_scale = zero_point ? 0 : input_scale},
+                                   supported_isas()));
+        const std::vector<float> x = make_values(random, 5, k, Fill::kNormal);
+        CHECK(first_difference(run_layer(*model->parameters()->linear("fc"), DataType::kF32, x, 5, DataType::kF32),
+                               run_layer(expected, DataType::kF32, x, 5, DataType::kF32).values()) == "");
+    }
+}
+
+TEST_CASE("quantize: gate and up are packed together only where they quantize their input alike") {
+    const TempFolder folder;
+    const std::int64_t n = 32, k = 48;
+    for (const float up_scale : {0.02f, 0.03f}) {
+        CheckpointBuilder builder;
+        const std::string mlp = "model.layers.0.mlp.";
+        for (const std::string name : {"gate_proj", "up_proj"}) {
+            builder.add(mlp + name + ".weight", DataType::kI8, {n, k}, std::vector<float>(n * k, 3));
+            builder.add(mlp + name + ".weight_scale", DataType::kF32, {1}, std::vector<float>{0.01f});
+            builder.add(mlp + name + ".input_scale", DataType::kF32, {1},
+                        std::vector<float>{name == "gate_proj" ? 0.02f : up_scale});
+        }
+        builder.linear(mlp + "down_proj", DataType::kF32, k, n);
+        const Network network = load(folder.write("net.safetensors", builder.bytes()), {});
+        const QuantizeReport report = quantize(network, {}, folder.path() / "net.octile");
+        CHECK(report.gated_pairs == (up_scale == 0.02f ? 1 : 0));
+        CHECK(PackedModel::open(folder.path() / "net.octile", supported_isas()).ok());
+    }
+}
+
+TEST_CASE("quantize: floats of eight bits and doubles are packed as the floats that they stand for") {
+    const TempFolder folder;
+    // More than is read at once, and blocks of scales that begin elsewhere than the blocks that are read.
+    const std::int64_t n = 4300, k = 1024, rows = (n + 127) / 128, columns = k / 128;
+    Random random("float8");
+    std::string bytes(static_cast<std::size_t>(n * k), '\0');
+    std::vector<float> floats(bytes.size());
+    // 0x30 to 0x3f of E4M3: (8 + mantissa) / 8 * 2^(exponent - 7).
+    for (std::size_t i = 0; i < bytes.size(); i++) {
+        const auto byte = static_cast<unsigned>(0x30 + random.below(16));
+        bytes[i] = static_cast<char>(byte);
+        floats[i] = std::ldexp(static_cast<float>(8 + (byte & 7)), static_cast<int>(byte >> 3) - 10);
+    }
+    const std::vector<float> scales = make_values(random, rows, columns, Fill::kNormal);
+    CheckpointBuilder builder, expected;
+    builder.add_bytes("fc.weight", "F8_E4M3", {n, k}, bytes);
+    builder.add("fc.weight_scale_inv", DataType::kF32, {rows, columns}, scales);
+    for (std::int64_t row = 0; row < n; row++) {
+        for (std::int64_t column = 0; column < k; column++)
+            floats[static_cast<std::size_t>(row * k + column)] *=
+                scales[static_cast<std::size_t>(row / 128 * columns + column / 128)];
+    }
+    expected.add("fc.weight", DataType::kF32, {n, k}, floats);
+    const PlanOptions int8{.forces = {{".", Precision::kInt8}}};
+    const auto packed = [&](const CheckpointBuilder& from, const std::string& name) {
+        (void)quantize(load(folder.write(name + ".safetensors", from.bytes()), int8), {}, folder.path() / name);
+        return sections_of(folder.path() / name);
+    };
+    CHECK(packed(builder, "a") == packed(expected, "b"));
+
+    CheckpointBuilder doubles, singles;
+    const std::vector<float> values = make_values(random, 9, 40, Fill::kNormal);
+    const std::vector<double> wide(values.begin(), values.end());
+    doubles.add_bytes("fc.weight", "F64", {9, 40},
+                      {reinterpret_cast<const char*>(wide.data()), wide.size() * sizeof(double)});
+    singles.add("fc.weight", DataType::kF32, {9, 40}, values);
+    CHECK(packed(doubles, "c") == packed(singles, "d"));
 }
 
 TEST_CASE("quantize: SmoothQuant is in weights and multiplier, which layers of one input share") {
