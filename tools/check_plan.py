@@ -33,8 +33,8 @@ def plan_of(octile: str, model: str, tokens: int) -> dict:
 
 
 def left_out(plan: dict) -> dict[str, str]:
-    """What the plan says it did not take: name and reason."""
-    return {one["name"]: one.get("reason", "") for one in plan.get("left_out", []) if isinstance(one, dict) and "name" in one}
+    """The tensors that the plan says it did not take, and why."""
+    return {one["tensor"]: one["text"] for one in plan.get("left_out", [])}
 
 
 def observe(model: str, tokens: int):

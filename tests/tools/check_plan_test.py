@@ -177,6 +177,19 @@ class CheckPlanTest(unittest.TestCase):
                 self.assertIn(f"{13 - code} right, {code} wrong", lines[-1])
                 self.assertEqual(len(lines), 1 + 1 + 13 + 1)
 
+    def test_the_program_reads_what_the_plan_left_out(self):
+        with tempfile.TemporaryDirectory() as folder:
+            truth, plan = pathlib.Path(folder) / "truth.json", pathlib.Path(folder) / "plan.json"
+            self.truth.save(truth)
+            made = {"layers": self.plan["layers"][:-2],
+                    "left_out": [{"tensor": "head.weight", "reason": "form", "text": "4 bits", "parameters": 72, "bytes": 36}]}
+            plan.write_text(json.dumps(made))
+            done = subprocess.run([sys.executable, "-B", TOOLS / "check_plan.py", "network", "--truth", truth, "--plan", plan],
+                                  capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("left out: 4 bits", done.stdout)
+            self.assertIn("1 left out and said", done.stdout.splitlines()[-1])
+
     def test_columns_are_aligned(self):
         lines = aligned(Comparison(self.truth, self.plan).table()).splitlines()
         self.assertEqual(len({line.index(word) for line, word in ((lines[0], "verdict"), (lines[1], "right"), (lines[-1], "right"))}), 1)

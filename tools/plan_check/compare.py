@@ -101,7 +101,7 @@ class Comparison:
             if linear.name not in met:
                 row = Row(linear.name, None, linear)
                 row.left_out = next((why for name, why in (left_out or {}).items()
-                                     if self.names.find(name.removesuffix(".weight")) == [linear.name]), "")
+                                     if self.names.find(re.sub(r"[._]weight$", "", name)) == [linear.name]), "")
                 if not row.left_out:
                     row.faults.append("not in the plan")
                 self.rows.append(row)

@@ -1,6 +1,7 @@
 """Finds a checkpoint's tensors in the module that was made of it, by what is in them: names change when transformers loads a file."""
 
 import pathlib
+import re
 
 import torch
 
@@ -30,7 +31,7 @@ def find_tensors(model: torch.nn.Module, truth: Truth, files: list[pathlib.Path]
     for file in files:
         with safe_open(file, framework="pt") as tensors:
             for name in tensors.keys():
-                tensor, own = tensors.get_tensor(name), name.removesuffix(".weight")
+                tensor, own = tensors.get_tensor(name), re.sub(r"[._]weight$", "", name)
                 if tensor.dim() == 1 and (key := _key(tensor.unsqueeze(0))) in norms:
                     aliases[own] = norms[key]
                 elif (key := _key(tensor.flatten(1) if tensor.dim() > 3 else tensor)) in linears:

@@ -273,7 +273,7 @@ class Trace(TorchFunctionMode):
             linear_name = module_name
             parameter_name = f"{module_name}.weight" if module_name else "weight"
         else:
-            linear_name = re.sub(r"\.weight$", "", parameter_name)
+            linear_name = re.sub(r"[._]weight$", "", parameter_name)
             if parameter.dim() == 3:
                 index = (weight.storage_offset() - parameter.storage_offset()) // parameter[0].numel()
         bias = (name == "addmm") or any(self._parameter(t) and t.dim() == 1 for t in others)
