@@ -15,4 +15,18 @@ inline constexpr std::size_t kJsonDepth = 16;
 // in an array that has grown to twice its size and a tree. Not enforced but tested: it follows from nlohmann's types.
 inline constexpr std::size_t kJsonMemoryPerByte = 40;
 
+// A name that becomes that of a file (base/file_name.h).
+inline constexpr std::size_t kFileNameBytes = 100;
+
+// A tuning database, and a bundle's results.jsonl: of each, some 10^5 jobs. Records take less than 8 times their text.
+inline constexpr std::size_t kTuningBytes = std::size_t{1} << 30;
+// A record's line; a job of the most rounds takes half.
+inline constexpr std::size_t kTuningLineBytes = std::size_t{4} << 20;
+inline constexpr int kTuningRounds = 100'000;
+// What a record or an answer says of itself in words: label, core, session, versions; and why there are no samples.
+inline constexpr std::size_t kTuningWordBytes = 256, kTuningReasonBytes = 10'000;
+
+// Files of a source tree whose owners are looked at before `octile tune` builds in it; with .venv it has some 10^4.
+inline constexpr std::size_t kSourceTreeFiles = 1'000'000;
+
 }  // namespace octile::limits

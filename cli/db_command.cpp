@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -8,7 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "base/file_name.h"
+#include "base/message_text.h"
 #include "base/output_file.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/database_option.h"
 #include "cli/db_tables.h"
@@ -19,6 +23,7 @@
 #include "tuner/database.h"
 #include "tuner/kernel_versions.h"
 #include "tuner/schedule_file.h"
+#include "tuner/schedule_format.h"
 #include "tuner/selection.h"
 
 namespace octile::cli {
@@ -103,8 +108,25 @@ int run_validate(const Arguments& arguments) {
     return text.empty() ? code : kExitError;
 }
 
+// Whatever the file system thinks of letters' cases.
+bool is_default(std::string_view core) {
+    const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+    constexpr std::string_view kDefault = "default";
+    return core.size() == kDefault.size() && std::equal(core.begin(), core.end(), kDefault.begin(), same);
+}
+
+// A core's name becomes that of a file, which must be in schedules/ and none that has other uses there.
+Status check_core_name(std::string_view core) {
+    if (internal::is_file_name(core) && !is_default(core)) return {};
+    return {StatusCode::kInvalidArgument, fmt::format("--core: expected {} for the core, and not default, found {}",
+                                                      internal::kFileNameForm, internal::quote(core))};
+}
+
 // schedules/<core>.json of what was chosen, beside what the file has already; then the table of before and after.
 int run_export(const Arguments& arguments) {
+    if (!arguments.core.empty()) {
+        if (Status status = check_core_name(arguments.core); !status.ok()) return fail_by(status);
+    }
     const Result<std::vector<Choice>> all = choices_of(arguments);
     if (!all.ok()) return fail(kExitError, all.status().message());
     std::vector<Choice> choices;
@@ -120,13 +142,17 @@ int run_export(const Arguments& arguments) {
     if (choices.empty())
         return fail(kExitError,
                     fmt::format("no records of {} thread{}{}", arguments.threads, arguments.threads == 1 ? "" : "s",
-                                arguments.core.empty() ? "" : " on " + arguments.core));
-    if (cores.size() > 1)
-        return fail(kExitUsage,
-                    fmt::format("--core: expected one of the cores with records: {}", fmt::join(cores, ", ")));
+                                arguments.core.empty() ? "" : " on " + internal::printable(arguments.core)));
+    if (cores.size() > 1) {
+        constexpr std::size_t kNamed = 5;
+        const auto end = std::next(cores.begin(), static_cast<std::ptrdiff_t>(std::min(kNamed, cores.size())));
+        return fail(
+            kExitUsage,
+            fmt::format("--core: expected one of the cores with records: {}{}", fmt::join(cores.begin(), end, ", "),
+                        cores.size() > kNamed ? fmt::format(" and {} more", cores.size() - kNamed) : ""));
+    }
     const std::string core = arguments.core.empty() ? *cores.begin() : arguments.core;
-    if (core.find(':') != std::string::npos)
-        return fail(kExitUsage, fmt::format("--core: expected a name for the core {}", core));
+    if (Status status = check_core_name(core); !status.ok()) return fail_by(status);
 
     // Where a core was measured, what a model thinks of it does not count.
     const auto measured = [](const Choice& choice) { return choice.group.source == tuner::Source::kMeasured; };
@@ -144,8 +170,10 @@ int run_export(const Arguments& arguments) {
         if (!content.ok()) return fail(kExitError, content.status().message());
         before = std::move(content).value();
     }
-    const Status written =
-        write_file(path, tuner::schedule_text(tuner::with_choices(before, choices, core)), WriteOver::kOldContent);
+    const nlohmann::json schedule = tuner::with_choices(before, choices, core);
+    if (const Status status = tuner::check_schedule(schedule); !status.ok())
+        return fail(kExitError, fmt::format("{}: {}", display(path), status.message()));
+    const Status written = write_file(path, tuner::schedule_text(schedule), WriteOver::kOldContent);
     if (!written.ok()) return fail_by(written);
     note(fmt::format("wrote {}; build with -DOCTILE_CORE={}", display(path), core));
     return kExitOk;
@@ -189,6 +217,7 @@ void add_db_command(CLI::App& app, int& exit_code) {
                      "Name of the core; needed where the hardware's is not known, or several have records")
         ->type_name("NAME");
     exporting->add_option("--threads", arguments->threads, "Of the measurements to take")
+        ->check(CLI::Range(1, 1 << 16))
         ->type_name("N")
         ->capture_default_str();
     exporting->add_option("-o,--output", arguments->output, "Instead of schedules/<core>.json")->type_name("FILE");

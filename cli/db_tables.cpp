@@ -148,7 +148,7 @@ std::string best_table(std::span<const Choice> choices) {
 }
 
 std::string best_json(std::span<const Choice> choices) {
-    return choices_json(choices).dump(2) + "\n";
+    return choices_json(choices).dump(2, ' ', true) + "\n";
 }
 
 std::string best_events(std::span<const Choice> choices, const std::string& session) {
@@ -156,7 +156,7 @@ std::string best_events(std::span<const Choice> choices, const std::string& sess
     for (const nlohmann::ordered_json& choice : choices_json(choices)) {
         nlohmann::ordered_json event = {{"event", "result"}, {"session", session}};
         event.update(choice);
-        text += event.dump() + "\n";
+        text += event.dump(-1, ' ', true) + "\n";
     }
     return text;
 }

@@ -2,9 +2,20 @@
 
 #include <fmt/format.h>
 
+#include "base/printable.h"
 #include "tuner/ratios.h"
 
 namespace octile::cli {
+
+CLI::Validator within(double least, double most) {
+    const auto check = [least, most](const std::string& text) {
+        double value = 0;
+        const bool number = CLI::detail::lexical_cast(text, value);
+        if (number && value >= least && value <= most) return std::string();
+        return fmt::format("expected a number from {} to {}, found {}", least, most, internal::quote(text));
+    };
+    return CLI::Validator(check, fmt::format("in [{} - {}]", least, most));
+}
 
 void add_threads_option(CLI::App& command, int& threads) {
     command.add_option("--threads", threads, "Threads; 0: as many as this process may use")
@@ -27,7 +38,7 @@ void add_margin_option(CLI::App& command, std::optional<double>& margin) {
                 "By how much a schedule has to be faster than the default to replace it; unless given, {} where "
                 "measured, {} by the model",
                 100 * tuner::kTie, 100 * tuner::kModelTie))
-        ->check(CLI::Range(0.0, 50.0))
+        ->check(within(0, 50))
         ->type_name("PERCENT");
 }
 

@@ -7,6 +7,9 @@
 
 namespace octile::cli {
 
+// For an option's check(): a number from `least` to `most`, which NaN is not.
+CLI::Validator within(double least, double most);
+
 // --threads N, of octile::set_threads().
 void add_threads_option(CLI::App& command, int& threads);
 

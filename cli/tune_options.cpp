@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include "base/printable.h"
@@ -11,12 +12,17 @@
 #include "cli/shared_options.h"
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
+#include "tuner/protocol.h"
 #include "tuner/schedule_file.h"
+#include "tuner/source_tree.h"
 
 namespace octile::cli {
 namespace {
 
 using tuner::TuneSettings;
+
+constexpr int kMostCpu = 65535;
+constexpr double kLeastTimeout = 1e-3, kMostSeconds = 1e9;
 
 Status usage(std::string message) {
     return {StatusCode::kInvalidArgument, std::move(message)};
@@ -24,10 +30,12 @@ Status usage(std::string message) {
 
 std::optional<tuner::Shard> parse_shard(const std::string& text) {
     tuner::Shard shard;
-    int end = 0;
     if (text.empty()) return shard;
-    if (std::sscanf(text.c_str(), "%d/%d%n", &shard.index, &shard.count, &end) != 2) return std::nullopt;
-    if (end != static_cast<int>(text.size()) || shard.count < 1 || shard.index < 0 || shard.index >= shard.count)
+    const char* const end = text.data() + text.size();
+    const auto index = std::from_chars(text.data(), end, shard.index);
+    if (index.ec != std::errc() || index.ptr == end || *index.ptr != '/') return std::nullopt;
+    const auto count = std::from_chars(index.ptr + 1, end, shard.count);
+    if (count.ec != std::errc() || count.ptr != end || shard.index < 0 || shard.index >= shard.count)
         return std::nullopt;
     return shard;
 }
@@ -80,6 +88,12 @@ Result<std::vector<tuner::TunedLayer>> read_layers(const TuneArguments& argument
         const Result<Model> model = read_model(file, {.tokens = arguments.tokens, .skip = {}, .format = std::nullopt});
         if (!model.ok()) return model.status();
         for (const tuner::TunedLayer& layer : tuner::layers_of(model.value())) {
+            for (const std::int64_t extent : {layer.m, layer.k, layer.n}) {
+                if (extent < 1 || extent > tuner::kMostExtent)
+                    return Status(StatusCode::kParseError,
+                                  fmt::format("{}: expected layers of 1 to {} rows and features, found {}",
+                                              display(file), tuner::kMostExtent, extent));
+            }
             if (std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
         }
     }
@@ -95,12 +109,14 @@ std::optional<double> parse_duration(const std::string& text) {
     const std::string_view unit(end);
     const double scale = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
     const double seconds = value * scale;
-    return seconds > 0 && seconds < 1e9 ? std::optional(seconds) : std::nullopt;
+    return seconds > 0 && seconds < kMostSeconds ? std::optional(seconds) : std::nullopt;
 }
 
 void add_tune_options(CLI::App& command, TuneArguments& arguments) {
     command.add_option("FILE", arguments.files, input_files_text())->type_name("");
-    command.add_option("--tokens", arguments.tokens, "M of every layer")->type_name("N");
+    command.add_option("--tokens", arguments.tokens, "M of every layer")
+        ->check(CLI::Range(std::int64_t{1}, tuner::kMostExtent))
+        ->type_name("N");
     command.add_option("--db", arguments.database, "Database that measurements are appended to")
         ->type_name("FILE")
         ->capture_default_str();
@@ -127,12 +143,19 @@ void add_tune_options(CLI::App& command, TuneArguments& arguments) {
     command.add_option("--budget", arguments.budget, "Time that it may take: 90s, 10m, 2h")
         ->type_name("TIME")
         ->capture_default_str();
-    command.add_option("--trials", arguments.trials, "Most samples to take, beside the budget")->type_name("N");
-    command.add_option("--seed", arguments.seed, "Of what is drawn")->type_name("N")->capture_default_str();
+    command.add_option("--trials", arguments.trials, "Most samples to take, beside the budget")
+        ->check(CLI::Range(std::int64_t{1}, INT64_MAX))
+        ->type_name("N");
+    command.add_option("--seed", arguments.seed, "Of what is drawn")
+        ->check(CLI::Range(std::int64_t{0}, INT64_MAX))
+        ->type_name("N")
+        ->capture_default_str();
     command.add_option("--shard", arguments.shard, "This part of the schedules, of N: 0/N to N-1/N")->type_name("I/N");
     add_margin_option(command, arguments.margin);
     command.add_option("--threads", arguments.threads, "Threads of a layer")->type_name("N")->capture_default_str();
-    command.add_option("--cpu", arguments.cpu, "CPU to stay on, where cores differ")->type_name("N");
+    command.add_option("--cpu", arguments.cpu, "CPU to stay on, where cores differ")
+        ->check(CLI::Range(0, kMostCpu))
+        ->type_name("N");
     command.add_option("--sample-ms", arguments.sample_ms, "Least length of a sample")
         ->type_name("MS")
         ->capture_default_str();
@@ -153,6 +176,7 @@ void add_tune_options(CLI::App& command, TuneArguments& arguments) {
     command
         .add_option("--job-timeout", arguments.job_timeout,
                     "Seconds after which a job counts as hanging; unless given, many times what it should take")
+        ->check(within(kLeastTimeout, kMostSeconds))
         ->type_name("S");
     command.add_flag("--no-build", arguments.no_build,
                      "Take the program that an earlier run with these settings built");
@@ -179,7 +203,6 @@ Result<std::vector<TuneSettings>> parse_tune_options(const TuneArguments& argume
         return usage(fmt::format("--threads: expected 1 to 1024, found {}", arguments.threads));
     if (!(arguments.sample_ms > 0 && arguments.sample_ms <= 10000))
         return usage(fmt::format("--sample-ms: expected above 0, at most 10000, found {}", arguments.sample_ms));
-    if (arguments.trials < 0) return usage(fmt::format("--trials: expected at least 1, found {}", arguments.trials));
     const Result<std::filesystem::path> source = tuner::find_source(arguments.source);
     if (!source.ok()) return source.status();
     Result<std::vector<tuner::TunedLayer>> layers = read_layers(arguments);
@@ -202,7 +225,7 @@ Result<std::vector<TuneSettings>> parse_tune_options(const TuneArguments& argume
         settings.isa = isa.value();
         settings.rigor = *tuner::parse_rigor(arguments.rigor);
         settings.budget_seconds = *budget / static_cast<double>(arguments.families.size());
-        if (arguments.trials > 0) settings.trials = arguments.trials;
+        settings.trials = arguments.trials.value_or(INT64_MAX);
         settings.seed = arguments.seed;
         settings.threads = arguments.threads;
         settings.sample_ms = arguments.sample_ms;

@@ -18,11 +18,11 @@ struct TuneArguments {
     std::string runner = "local";
     std::vector<std::string> families = {"gemm_s8"};
     std::string isa, core, rigor = "measure", budget = "10m", shard, source, build, bundle, import;
-    std::int64_t trials = 0;  // 0: no limit
+    std::optional<std::int64_t> trials;
     std::uint64_t seed = 1;
     std::optional<double> margin;
     int threads = 1, cpu = -1;
-    double sample_ms = 2, job_timeout = 0;
+    double sample_ms = 2, job_timeout = 0;  // 0: many times what a job should take
     bool resume = false, dry_run = false, events = false, accept_stale = false, no_build = false;
 };
 

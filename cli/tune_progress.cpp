@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/message_text.h"
 #include "cli/output.h"
 #include "tuner/selection.h"
 
@@ -37,7 +38,7 @@ class WordObserver : public tuner::TuneObserver {
         say(fmt::format("{}: building {} schedules", stage_, candidates));
     }
     void on_dropped(const std::string& label, const std::string& reason) override {
-        say(fmt::format("{}: {} is out: {}", stage_, label, reason));
+        say(fmt::format("{}: {} is out: {}", stage_, internal::printable(label), internal::printable(reason)));
     }
     void on_progress(const SearchProgress& progress, const std::string& best, double seconds_left) override {
         using Clock = std::chrono::steady_clock;
@@ -55,7 +56,7 @@ class WordObserver : public tuner::TuneObserver {
     }
     void on_note(const std::string& text) override {
         clear();
-        note(text);
+        note(internal::printable(text));
     }
 
   private:
@@ -107,7 +108,7 @@ class EventObserver : public tuner::TuneObserver {
 
   private:
     static void send(const ordered_json& event) {
-        (void)write_stdout(event.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+        (void)write_stdout(event.dump(-1, ' ', true, ordered_json::error_handler_t::replace) + "\n");
     }
 };
 
@@ -124,7 +125,8 @@ std::unique_ptr<tuner::TuneObserver> make_tune_observer(ProgressForm form) {
 }
 
 std::string duration_text(double seconds) {
-    const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+    constexpr double kMost = 1e9;  // some thirty years: a model's of layers that nobody has
+    const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, kMost)));
     if (whole < 60) return fmt::format("{} s", whole);
     if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
     return fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);

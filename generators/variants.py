@@ -6,7 +6,7 @@ usage: variants.py --output FILE --tiles FILE --schedule default.json [--schedul
 --tiles gets a row of planner/level_tiles.h for every GEMM of every level in the schedules, those of other architectures too. The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
 
 A schedule file holds, under "levels", an entry per ISA level; a later file replaces a level's "int8", "fp16", "elementwise" or "epilogue" entry
-of an earlier one as a whole. Fields:
+of an earlier one as a whole. schedules/format/bounds.json holds the bounds. Fields:
 
   int8, fp16     panel        element type of the activations' panel (the weights' is s8 or f16)
                  panel_m      rows of a panel of activations
@@ -38,9 +38,12 @@ of an earlier one as a whole. Fields:
 """
 
 import argparse
-import json
 import pathlib
+import re
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "schedules/format"))
+import schedule_files  # noqa: E402
 
 FLOAT_TYPES = ("f32", "f16", "bf16")
 HALIDE_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "s8": "int8", "i8": "int8", "u8": "uint8", "s16": "int16"}
@@ -49,7 +52,6 @@ ELEMENT_BYTES = {"s8": 1, "u8": 1, "s16": 2, "f16": 2, "f32": 4}
 ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "weights", "block_rows", "block_columns", "task_rows")
 TILE_DEFAULTS = {"panels": 1, "k_split": 1, "unroll": 1, "prefetch": 0}
 BLOCKING = ("block_rows", "block_columns", "task_rows")
-LARGE_FIELDS = {"tiles", "row", "order", *BLOCKING}
 
 
 def fail(message: str) -> None:
@@ -58,6 +60,13 @@ def fail(message: str) -> None:
 
 def enumerator(enum: str, name: str) -> str:
     return f"{enum}::k{name.upper() if enum in ('DataType', 'Element') else name[0].upper() + name[1:]}"
+
+
+def argument(text: str) -> str:
+    """A quoted argument of CMake that is this text. What no quotes keep together, once it is in a list or a template, is no argument."""
+    if re.search(r"[^ -~]|[;@]", text):
+        fail(f"expected text without ';', '@' and control characters, found {schedule_files.found(text)}")
+    return '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"'
 
 
 class Writer:
@@ -69,18 +78,20 @@ class Writer:
             same_as: str | None = None) -> None:
         """`same_as`: the kernel whose code serves this row too."""
         row = {"isa": enumerator("Isa", self.isa), **row}
-        parts = [f"octile_add_kernel({name}_{self.isa} FAMILY {family} ISA {self.isa}"]
+        fields = [f"{field}={row[field]}" for field in sorted(row, key=ROW_FIELDS.index)]
+        given = [f"{field}={str(value).lower() if isinstance(value, bool) else value}" for field, value in params.items()]
+        parts = [f"octile_add_kernel({argument(f'{name}_{self.isa}')} FAMILY {argument(family)} ISA {argument(self.isa)}"]
         if same_as:
-            parts[0] += f" SAME_AS {same_as}_{self.isa}"
+            parts[0] += f" SAME_AS {argument(f'{same_as}_{self.isa}')}"
         if strict:
             parts.append("FEATURES strict_float")
         if unroll > 1:
-            parts.append(f"UNROLL {unroll}")
+            parts.append(f"UNROLL {argument(str(unroll))}")
         if mmla:
             parts.append("MMLA")
-        parts.append("ROW " + " ".join(f"{field}={row[field]}" for field in sorted(row, key=ROW_FIELDS.index)))
-        if params:
-            parts.append("PARAMS " + " ".join(f"{field}={str(value).lower() if isinstance(value, bool) else value}" for field, value in params.items()))
+        parts.append("ROW " + " ".join(map(argument, fields)))
+        if given:
+            parts.append("PARAMS " + " ".join(map(argument, given)))
         self.lines.append("\n    ".join(parts) + ")")
 
 
@@ -112,30 +123,6 @@ def gemm_tiles(entry: dict, row_panel: int):
             code = (fields.get("order", "columns"), *sorted(tile.items()))
             twin = built.setdefault(code, suffix)
             yield suffix, place, tile, fields, None if twin == suffix else twin
-
-
-def check_tiles(where: str, entry: dict) -> None:
-    unknown = set(entry.get("large", {})) - LARGE_FIELDS
-    if unknown:
-        fail(f"{where}.large: unknown fields: {', '.join(sorted(unknown))}; expected some of {', '.join(sorted(LARGE_FIELDS))}")
-    for _, _, fields in size_classes(entry):
-        check_class(where, fields)
-
-
-def check_class(where: str, entry: dict) -> None:
-    if entry.get("order", "columns") not in ("columns", "rows"):
-        fail(f"{where}: order is {entry['order']}; expected columns or rows")
-    for field in BLOCKING:
-        value = entry.get(field, 0)
-        if not isinstance(value, int) or value < 0:
-            fail(f"{where}: {field} is {value}; expected an integer from 0 up")
-    heights = sorted(tile["m"] for tile in entry["tiles"])
-    if heights != list(range(1, entry["panel_m"] + 1)):
-        fail(f"{where}: tiles of heights {heights}; expected every height from 1 to panel_m, {entry['panel_m']}, once")
-    for tile in [*entry["tiles"], entry["row"]]:
-        unknown = set(tile) - set(TILE_DEFAULTS) - {"m"}
-        if unknown:
-            fail(f"{where}: unknown fields of a tile: {', '.join(sorted(unknown))}")
 
 
 def packing_fault(isa: str, levels: dict, built: list[str]) -> str | None:
@@ -282,15 +269,11 @@ KINDS = {"int8": add_int8, "fp16": add_fp16, "elementwise": add_elementwise, "ep
 
 
 def read_schedules(paths: list[pathlib.Path]) -> dict:
-    levels: dict = {}
-    for path in paths:
-        try:
-            content = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            fail(f"{path}: {error}")
-        for isa, entries in content.get("levels", {}).items():
-            levels[isa] = {**levels.get(isa, {}), **entries}
-    return levels
+    """The levels of the files, held to schedules/format/bounds.json."""
+    try:
+        return schedule_files.read_schedules(paths)
+    except schedule_files.ScheduleError as error:
+        fail(str(error))
 
 
 def main() -> None:
@@ -319,8 +302,6 @@ def main() -> None:
         for kind in kinds:
             if kind not in levels[isa]:
                 continue
-            if "tiles" in levels[isa][kind]:
-                check_tiles(f"{isa}.{kind}", levels[isa][kind])
             KINDS[kind](out, levels[isa][kind])
         lines += out.lines
     write_if_changed(arguments.output, "\n".join(lines) + "\n")

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/printable.h"
 #include "octile/core.h"
+#include "octile/planner.h"
 #include "planner/json_reader.h"
 #include "planner/validate.h"
 
@@ -18,6 +20,8 @@ using internal::ObjectReader;
 using nlohmann::json;
 
 constexpr std::string_view kDocument = "core";
+// Of any figure, whatever its unit: far beyond every core, and products of a few of them are still numbers.
+constexpr double kMostFigure = 1e9;
 
 constexpr std::array<Isa, 7> kInt8Levels = {Isa::kAvx2,    Isa::kAvxvnni, Isa::kAvx512vnni, Isa::kNeon,
                                             Isa::kDotprod, Isa::kI8mm,    Isa::kSve256};
@@ -47,6 +51,23 @@ CycleCosts default_cycles(const Core& core) {
             .tile = kCyclesPerTile};
 }
 
+double figure(ObjectReader& reader, const char* key) {
+    return reader.number(key, 0, false, kMostFigure);
+}
+
+// A figure that may be nothing.
+double cost(ObjectReader& reader, const char* key) {
+    return reader.number(key, 0, true, kMostFigure);
+}
+
+std::vector<std::string> read_lines(ObjectReader& reader, const char* key) {
+    std::vector<std::string> lines = reader.strings(key);
+    for (const std::string& line : lines) {
+        if (!internal::is_printable(line)) reader.fail(key, "UTF-8 without control characters", internal::quote(line));
+    }
+    return lines;
+}
+
 template <std::size_t N>
 std::array<double, kIsaCount> read_rates(ObjectReader& parent, const char* key, const std::array<Isa, N>& levels,
                                          Status& status) {
@@ -58,7 +79,7 @@ std::array<double, kIsaCount> read_rates(ObjectReader& parent, const char* key, 
     for (const Isa isa : levels) {
         const std::string name(name_of(isa));
         if (!reader.has(name.c_str())) continue;
-        rates[static_cast<std::size_t>(isa)] = reader.number(name.c_str(), 0);
+        rates[static_cast<std::size_t>(isa)] = figure(reader, name.c_str());
         any = true;
     }
     reader.finish();
@@ -86,9 +107,9 @@ std::vector<CacheLevel> read_caches(ObjectReader& parent, int cores, Status& sta
     for (std::size_t i = 0; i < value->size() && status.ok(); ++i) {
         ObjectReader reader((*value)[i], fmt::format("{}[{}]", parent.path_to("caches"), i), status, kDocument);
         CacheLevel cache;
-        cache.kib = reader.number("kib", 0);
+        cache.kib = figure(reader, "kib");
         cache.shared_by = static_cast<int>(reader.integer("shared_by", 1, std::numeric_limits<int>::max()));
-        cache.bytes_per_cycle = reader.number("bytes_per_cycle", 0);
+        cache.bytes_per_cycle = figure(reader, "bytes_per_cycle");
         reader.finish();
         const double before = caches.empty() ? 0 : caches.back().kib;
         if (cache.kib <= before) {
@@ -106,14 +127,14 @@ std::vector<CacheLevel> read_caches(ObjectReader& parent, int cores, Status& sta
 void read_cycles(ObjectReader& parent, CycleCosts& cycles, Status& status) {
     if (!parent.has("cycles_per_element")) return;
     ObjectReader reader(*parent.member("cycles_per_element"), parent.path_to("cycles_per_element"), status, kDocument);
-    cycles.quantize = reader.number("quantize", 0, true);
-    cycles.pack = reader.number("pack", 0, true);
-    cycles.epilogue_int8 = reader.number("epilogue_int8", 0, true);
-    cycles.epilogue_fp16 = reader.number("epilogue_fp16", 0, true);
-    cycles.relu = reader.number("relu", 0, true);
-    cycles.gelu = reader.number("gelu", 0, true);
-    cycles.silu = reader.number("silu", 0, true);
-    cycles.tile = reader.number("tile", 0, true);
+    cycles.quantize = cost(reader, "quantize");
+    cycles.pack = cost(reader, "pack");
+    cycles.epilogue_int8 = cost(reader, "epilogue_int8");
+    cycles.epilogue_fp16 = cost(reader, "epilogue_fp16");
+    cycles.relu = cost(reader, "relu");
+    cycles.gelu = cost(reader, "gelu");
+    cycles.silu = cost(reader, "silu");
+    cycles.tile = cost(reader, "tile");
     reader.finish();
 }
 
@@ -176,17 +197,18 @@ Result<Core> core_from_json(std::string_view text) {
     Core core;
     core.name = reader.string("core");
     if (status.ok()) {
-        if (const Status name = validate_name("core", core.name); !name.ok()) return name;
+        if (const Status name = validate_name("core", core.name); !name.ok())
+            return Status(StatusCode::kParseError, name.message());
         if (core.name.empty()) reader.fail("core", "a name", "none");
     }
-    core.title = reader.string("title");
-    core.clock_ghz = reader.number("clock_ghz", 0);
+    core.title = reader.line("title", kMaxNameLength);
+    core.clock_ghz = figure(reader, "clock_ghz");
     core.cores = static_cast<int>(reader.integer("cores", 1, std::numeric_limits<int>::max()));
     if (const json* value = reader.member("vector")) {
         ObjectReader vector(*value, reader.path_to("vector"), status, kDocument);
         core.vector_bits = static_cast<int>(vector.integer("bits", 128, 2048));
-        core.vector_pipes = vector.number("pipes", 0);
-        core.vector_loads = vector.number("loads", 0);
+        core.vector_pipes = figure(vector, "pipes");
+        core.vector_loads = figure(vector, "loads");
         vector.finish();
     }
     core.int8_macs_per_cycle = read_rates(reader, "int8_macs_per_cycle", kInt8Levels, status);
@@ -194,8 +216,8 @@ Result<Core> core_from_json(std::string_view text) {
     core.caches = read_caches(reader, core.cores, status);
     if (const json* value = reader.member("memory")) {
         ObjectReader memory(*value, reader.path_to("memory"), status, kDocument);
-        core.memory_gbps_core = memory.number("gbps_per_core", 0);
-        core.memory_gbps = memory.number("gbps", 0);
+        core.memory_gbps_core = figure(memory, "gbps_per_core");
+        core.memory_gbps = figure(memory, "gbps");
         memory.finish();
         if (core.memory_gbps < core.memory_gbps_core) {
             memory.fail("gbps", fmt::format("at least gbps_per_core = {}", core.memory_gbps_core),
@@ -209,12 +231,12 @@ Result<Core> core_from_json(std::string_view text) {
     core.fork_us = kForkUs;
     if (reader.has("overhead_us")) {
         ObjectReader overhead(*reader.member("overhead_us"), reader.path_to("overhead_us"), status, kDocument);
-        core.call_us = overhead.number("call", 0, true);
-        core.fork_us = overhead.number("fork", 0, true);
+        core.call_us = cost(overhead, "call");
+        core.fork_us = cost(overhead, "fork");
         overhead.finish();
     }
-    core.estimated = reader.strings("estimated");
-    core.sources = reader.strings("sources");
+    core.estimated = read_lines(reader, "estimated");
+    core.sources = read_lines(reader, "sources");
     if (status.ok() && core.sources.empty()) reader.fail("sources", "where the figures come from", "none");
     reader.finish();
     if (!status.ok()) return status;

@@ -25,10 +25,23 @@ std::string ObjectReader::string(const char* key) {
     return {};
 }
 
+std::string ObjectReader::line(const char* key, std::size_t most) {
+    const json* value = member(key);
+    if (value == nullptr) return {};
+    if (!value->is_string()) {
+        fail(key, "a string", found(*value));
+        return {};
+    }
+    const std::string& text = value->get_ref<const std::string&>();
+    if (!is_printable(text)) fail(key, "UTF-8 without control characters", found(*value));
+    if (text.size() > most) fail(key, fmt::format("at most {} bytes", most), fmt::format("{}", text.size()));
+    return text;
+}
+
 std::optional<std::string> ObjectReader::string_or_null(const char* key) {
     const json* value = peek(key);
     if (value != nullptr && value->is_null()) {
-        read_.push_back(key);
+        member(key);
         return std::nullopt;
     }
     return string(key);
@@ -62,12 +75,17 @@ std::optional<double> ObjectReader::number_or_null(const char* key) {
     return std::nullopt;
 }
 
-double ObjectReader::number(const char* key, double least, bool inclusive) {
+double ObjectReader::number(const char* key, double least, bool inclusive, double most) {
     const json* value = member(key);
     if (value == nullptr) return least;
     if (value->is_number()) {
         const double number = value->get<double>();
-        if (std::isfinite(number) && (inclusive ? number >= least : number > least)) return number;
+        const bool enough = std::isfinite(number) && (inclusive ? number >= least : number > least);
+        if (enough && number <= most) return number;
+        if (enough) {
+            fail(key, fmt::format("a number of at most {}", most), found(*value));
+            return least;
+        }
     }
     fail(key, fmt::format("a number {} {}", inclusive ? ">=" : ">", least), found(*value));
     return least;
@@ -85,20 +103,20 @@ std::vector<std::string> ObjectReader::strings(const char* key) {
 
 const json* ObjectReader::member(const char* key) {
     if (!status_.ok()) return nullptr;
-    const json* value = peek(key);
-    if (value == nullptr) {
+    const auto position = object_.find(key);
+    if (position == object_.end()) {
         status_ = {StatusCode::kParseError, fmt::format("{}: missing", path_to(key))};
-    } else {
-        read_.push_back(key);
+        return nullptr;
     }
-    return value;
+    read_.insert(&*position);
+    return &*position;
 }
 
 void ObjectReader::finish() {
     if (!status_.ok() || read_.size() == object_.size()) return;
-    for (const auto& [key, value] : object_.items()) {
-        if (std::find(read_.begin(), read_.end(), key) == read_.end()) {
-            status_ = {StatusCode::kParseError, fmt::format("{}: unknown field {}", place(), quote(key))};
+    for (auto field = object_.begin(); field != object_.end(); ++field) {
+        if (!read_.contains(&*field)) {
+            status_ = {StatusCode::kParseError, fmt::format("{}: unknown field {}", place(), quote(field.key()))};
             return;
         }
     }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,12 +25,15 @@ class ObjectReader {
     bool has(const char* key) const { return peek(key) != nullptr; }
 
     std::string string(const char* key);
+    // A string that may go to a terminal as it is (base/printable.h), of at most so many bytes.
+    std::string line(const char* key, std::size_t most);
     std::optional<std::string> string_or_null(const char* key);
     bool boolean(const char* key);
     std::int64_t integer(const char* key, std::int64_t least, std::int64_t most);
     std::optional<double> number_or_null(const char* key);
-    // A finite number, above `least` or, with `inclusive`, equal to it.
-    double number(const char* key, double least, bool inclusive = false);
+    // A finite number, above `least` or, with `inclusive`, equal to it, and up to `most`.
+    double number(const char* key, double least, bool inclusive = false,
+                  double most = std::numeric_limits<double>::infinity());
     std::vector<std::string> strings(const char* key);
 
     template <typename Enum>
@@ -59,7 +64,7 @@ class ObjectReader {
     std::string path_;
     Status& status_;
     std::string_view what_;
-    std::vector<std::string_view> read_;
+    std::set<const nlohmann::json*> read_;  // the fields
 };
 
 }  // namespace octile::internal

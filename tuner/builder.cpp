@@ -22,29 +22,7 @@ constexpr bool kHostIsArm =
     false;
 #endif
 
-bool is_source(const fs::path& folder) {
-    std::error_code ignored;
-    return fs::exists(folder / "schedules/default.json", ignored) &&
-           fs::exists(folder / "tuner/candidates.py", ignored);
-}
-
 }  // namespace
-
-Result<fs::path> find_source(const std::string& given) {
-    std::error_code ignored;
-    if (!given.empty()) {
-        if (is_source(given)) return fs::canonical(given);
-        return Status(StatusCode::kInvalidArgument,
-                      fmt::format("--source: expected Octile's source tree, found {}", display(given)));
-    }
-    for (fs::path folder : {fs::current_path(ignored), fs::canonical("/proc/self/exe", ignored)}) {
-        for (; folder.has_relative_path(); folder = folder.parent_path()) {
-            if (is_source(folder)) return folder;
-        }
-    }
-    return Status(StatusCode::kInvalidArgument,
-                  "--source: expected Octile's source tree, found none above this folder");
-}
 
 Status Builder::run(const std::vector<std::string>& command, double seconds, std::string* out) {
     const fs::path tools = settings_.source / ".venv/bin";

@@ -52,8 +52,4 @@ class Builder {
     const std::atomic<bool>& stop_;
 };
 
-// The tree that holds schedules/default.json: `given`, or the folder above the working one or the program that has it.
-// kInvalidArgument if there is none.
-Result<std::filesystem::path> find_source(const std::string& given);
-
 }  // namespace octile::tuner

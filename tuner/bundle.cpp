@@ -6,6 +6,10 @@
 #include <optional>
 #include <set>
 
+#include "base/file_name.h"
+#include "base/limits.h"
+#include "base/output_file.h"
+#include "base/printable.h"
 #include "inputs/messages.h"
 #include "inputs/text_file.h"
 #include "planner/json_reader.h"
@@ -14,6 +18,7 @@
 #include "tuner/kernel_versions.h"
 #include "tuner/process.h"
 #include "tuner/schedule_file.h"
+#include "tuner/schedule_format.h"
 #include "tuner/stages.h"
 
 namespace octile::tuner {
@@ -100,10 +105,12 @@ Result<Manifest> manifest_from_json(std::string_view line) {
     internal::ObjectReader reader(document.value(), "", status, "manifest");
     reader.integer("octile_bundle", 1, 1);
     Manifest manifest;
-    manifest.context.session = reader.string("session");
-    manifest.context.kernel = reader.string("kernel");
+    manifest.context.session = reader.line("session", limits::kTuningWordBytes);
+    manifest.context.kernel = reader.line("kernel", limits::kTuningWordBytes);
+    if (status.ok() && !kind_of_kernel(manifest.context.kernel))
+        reader.fail("kernel", "gemm_s8 or gemm_f16", internal::quote(manifest.context.kernel));
     manifest.context.isa = reader.name("isa", parse_isa, "the name of an ISA level");
-    manifest.context.default_name = reader.string("default");
+    manifest.context.default_name = reader.line("default", limits::kTuningWordBytes);
     const std::string core = reader.string("core");
     const std::vector<std::string> jobs = reader.strings("jobs");
     const json* candidates = reader.member("candidates");
@@ -111,21 +118,32 @@ Result<Manifest> manifest_from_json(std::string_view line) {
     reader.finish();
     if (!status.ok()) return status;
     Result<Core> parsed = core_from_json(core);
-    if (!parsed.ok()) return parsed.status();
+    if (!parsed.ok()) return parse_error("core: " + parsed.status().message());
     manifest.context.core = std::move(parsed).value();
-    for (const auto& [name, candidate] : candidates->items()) {
-        internal::ObjectReader entry(candidate, "candidates." + name, status, "candidate");
-        const std::string label = entry.string("label");
+    for (auto candidate = candidates->begin(); candidate != candidates->end(); ++candidate) {
+        const std::string& name = candidate.key();
+        if (!internal::is_file_name(name))
+            return parse_error(
+                fmt::format("candidates: expected {}, found {}", internal::kFileNameForm, internal::quote(name)));
+        internal::ObjectReader entry(candidate.value(), "candidates." + name, status, "candidate");
+        const std::string label = entry.line("label", limits::kTuningWordBytes);
         const json* content = entry.member("entry");
+        entry.finish();
         if (!status.ok()) return status;
         // Candidates are named after what they are.
+        const std::string where = fmt::format("candidates.{}.entry", name);
         if (!content->is_object() || name_of_entry(*content) != name)
-            return parse_error(fmt::format("candidates.{}.entry: expected the schedule of that name", name));
+            return parse_error(fmt::format("{}: expected the schedule of that name", where));
+        status = check_schedule_entry(*content, *kind_of_kernel(manifest.context.kernel), manifest.context.isa, where);
+        if (!status.ok()) return status;
         manifest.context.entries[name] = {label, *content};
     }
-    for (const std::string& text : jobs) {
-        Result<JobText> job = job_from_json(text);
-        if (!job.ok()) return job.status();
+    for (std::size_t at = 0; at < jobs.size(); ++at) {
+        Result<JobText> job = job_from_json(jobs[at]);
+        if (!job.ok()) return parse_error(fmt::format("jobs[{}]: {}", at, job.status().message()));
+        if (!job->job.starts_with(manifest.context.session + "/"))
+            return parse_error(fmt::format("jobs[{}].job: expected one of session {}, found {}", at,
+                                           internal::quote(manifest.context.session), internal::quote(job->job)));
         for (const std::string& name : job->candidates) {
             if (!manifest.context.entries.contains(name))
                 return parse_error(
@@ -160,6 +178,7 @@ Result<std::set<std::string>> known_records(const fs::path& database, const std:
 
 Status make_bundle(const TuneSettings& settings, const fs::path& path, TuneObserver& observer,
                    const std::atomic<bool>& stop) {
+    if (Status status = check_output(path); !status.ok()) return status;
     const Result<json> base = schedule_entry(settings.source / "schedules", "", settings.isa, settings.kernel);
     if (!base.ok()) return base.status();
     const std::string session = new_session("bundle-" + name_of_entry(base.value()));
@@ -200,16 +219,18 @@ Status make_bundle(const TuneSettings& settings, const fs::path& path, TuneObser
     }
     fs::copy_file(builder.program(), folder / "octile_measure", error);
     if (error) return Status(StatusCode::kIoError, fmt::format("{}: {}", display(builder.program()), error.message()));
-    const Result<ProcessResult> packed = run_process(
-        {"tar", "-cf", fs::absolute(path).native(), "-C", settings.build.native(), "octile-bundle"}, {.stop = &stop});
+    constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+    const Result<ProcessResult> packed =
+        run_process({"tar", "-cf", "-", "-C", settings.build.native(), "octile-bundle"},
+                    {.stop = &stop, .most_output = kMostBytes});
     if (!packed.ok()) return packed.status();
-    return packed->ok() ? Status() : Status(StatusCode::kIoError, "tar " + packed->what());
+    if (!packed->ok()) return Status(StatusCode::kIoError, "tar " + packed->what());
+    return write_file(path, packed->out);
 }
 
 Result<ImportResult> import_results(const fs::path& results, const fs::path& database, bool accept_stale,
                                     TuneObserver& observer) {
-    constexpr std::size_t kMostBytes = std::size_t{1} << 30;
-    const Result<std::string> text = read_text_file(results, kMostBytes);
+    const Result<std::string> text = read_text_file(results, limits::kTuningBytes);
     if (!text.ok()) return text.status();
     const std::size_t end_of_manifest = std::min(text->find('\n'), text->size());
     const Result<Manifest> manifest = manifest_from_json(std::string_view(text.value()).substr(0, end_of_manifest));
@@ -217,10 +238,11 @@ Result<ImportResult> import_results(const fs::path& results, const fs::path& dat
 
     const Result<std::set<std::string>> known = known_records(database, manifest->context.session, accept_stale);
     if (!known.ok()) return known.status();
+    const AnswerIndex answers(text.value());
     ImportResult result;
     std::vector<Record> fresh;
     for (const JobText& job : manifest->jobs) {
-        const std::string_view found = find_answer(text.value(), job);
+        const std::string_view found = answers.find(job);
         if (found.empty()) {
             observer.on_note(fmt::format("{}: no whole answer to {}", display(results), job.job));
             continue;

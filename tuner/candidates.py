@@ -16,13 +16,16 @@ import json
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "generators"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "generators"), str(ROOT / "schedules/format")]
+import schedule_files  # noqa: E402
 import variants  # noqa: E402
 
 KINDS = {"gemm_s8": "int8", "gemm_f16": "fp16"}
 WRITER_OF_KIND = {"int8": variants.add_int8, "fp16": variants.add_fp16}
 AROUND_GEMMS = ("kQuantizeRows", "kQuantizeWeights", "kPackRowsF16", "kPackWeightsF16", "kEpilogue")
 MISSING = "octile_missing_kernel"
+MOST_BYTES = 64 << 20  # of a job: some 2 kB for each of 10^4 schedules
 
 
 class CandidateWriter(variants.Writer):
@@ -66,6 +69,19 @@ class CandidateWriter(variants.Writer):
                 row.get("scaling", "Scaling::kDynamic") == "Scaling::kDynamic" and row.get("combine", "Combine::kNone") == "Combine::kNone")
 
 
+def read_job(path: pathlib.Path, levels: list[str]) -> dict:
+    """The file of candidates, held to what a schedule may be. ScheduleError begins with its path."""
+    job = schedule_files.read_json(path, MOST_BYTES)
+    many = {"from": 1, "to": 1 << 20}
+    candidate = {"fields": {"id": {"name": True}, "entry": {"any": True}}}
+    schedule_files.check(f"{path}: job", job, {"fields": {
+        "isa": {"one_of": levels}, "kernel": {"one_of": list(KINDS)}, "rows": {"list": {"from": 1, "to": 1 << 31}, **many},
+        "candidates": {"list": candidate, **many}}})
+    for at, candidate in enumerate(job["candidates"]):
+        schedule_files.check_entry(f"{path}: candidates[{at}].entry", job["isa"], KINDS[job["kernel"]], candidate["entry"])
+    return job
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=pathlib.Path, required=True)
@@ -75,10 +91,12 @@ def main() -> None:
     parser.add_argument("--table", type=pathlib.Path, required=True)
     parser.add_argument("levels", nargs="+", help="the architecture's, the lowest first")
     arguments = parser.parse_args()
-    job = json.loads(arguments.candidates.read_text())
-    levels, isa, kind = variants.read_schedules(arguments.schedule), job["isa"], KINDS[job["kernel"]]
-    if isa not in arguments.levels:
-        variants.fail(f"{arguments.candidates}: level {isa} is none of {' '.join(arguments.levels)}")
+    levels = variants.read_schedules(arguments.schedule)
+    try:
+        job = read_job(arguments.candidates, arguments.levels)
+    except schedule_files.ScheduleError as error:
+        variants.fail(str(error))
+    isa, kind = job["isa"], KINDS[job["kernel"]]
 
     lines: dict[str, str] = {}
     # What stands around a GEMM comes from the highest level below that has it.
@@ -93,7 +111,6 @@ def main() -> None:
 
     table = [f'OCTILE_MEASURED("{job["kernel"]}", {variants.enumerator("Isa", isa)})']
     for number, candidate in enumerate(job["candidates"]):
-        variants.check_tiles(f"candidate {candidate['id']}", candidate["entry"])
         out = CandidateWriter(isa, job["rows"], lines)
         WRITER_OF_KIND[kind](out, candidate["entry"])
         table.append(f'OCTILE_CANDIDATE("{candidate["id"]}")')

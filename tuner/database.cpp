@@ -10,10 +10,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/input_files.h"
+#include "base/limits.h"
+#include "base/printable.h"
 #include "inputs/messages.h"
 #include "planner/json_reader.h"
 
@@ -21,6 +25,8 @@ namespace octile::tuner {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kHeaderBytes = 100;  // more than any version's
 
 std::string header_line() {
     return fmt::format("{{\"octile_tuning\":{}}}", kDatabaseVersion);
@@ -30,33 +36,63 @@ Status io_error(const fs::path& path, int error) {
     return {StatusCode::kIoError, fmt::format("{}: {}", display(path), std::strerror(error))};
 }
 
+// A database's file, under its lock as long as it lives.
 class File {
   public:
-    File(const fs::path& path, int flags) : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
+    // kIoError for what is no regular file: a pipe or a device has no end to append to, and may have none at all.
+    static Result<File> open(const fs::path& path, int flags, int lock) {
+        File file(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0666));
+        if (file.descriptor_ < 0) return io_error(path, errno);
+        struct stat info = {};
+        if (::fstat(file.descriptor_, &info) != 0) return io_error(path, errno);
+        if (!S_ISREG(info.st_mode))
+            return Status(StatusCode::kIoError,
+                          fmt::format("{}: expected a regular file, found {}", display(path),
+                                      S_ISDIR(info.st_mode) ? "a directory" : "a device or a pipe"));
+        while (::flock(file.descriptor_, lock) != 0) {
+            if (errno == EINTR) continue;
+            if (lock == LOCK_SH) break;  // a file system without locks may still be read
+            return io_error(path, errno);
+        }
+        if (::fstat(file.descriptor_, &info) != 0) return io_error(path, errno);
+        file.size_ = static_cast<std::size_t>(info.st_size);
+        if (file.size_ > limits::kTuningBytes)
+            return parse_error(fmt::format("{}: expected a database of at most {} bytes, found {}", display(path),
+                                           limits::kTuningBytes, file.size_));
+        return file;
+    }
+    File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+    File& operator=(File&&) = delete;
     ~File() {
         if (descriptor_ >= 0) ::close(descriptor_);  // and gives up the lock
     }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
     int operator*() const { return descriptor_; }
+    std::size_t size() const { return size_; }  // when it was opened
+
+    // So many bytes from there, fewer where the file ends; nothing if they cannot be read.
+    std::optional<std::string> read(std::size_t offset, std::size_t count) const {
+        std::string text(count, '\0');
+        std::size_t got = 0;
+        while (got < count) {
+            const ssize_t now = ::pread(descriptor_, text.data() + got, count - got, static_cast<off_t>(offset + got));
+            if (now < 0 && errno == EINTR) continue;
+            if (now < 0) return std::nullopt;
+            if (now == 0) break;
+            got += static_cast<std::size_t>(now);
+        }
+        text.resize(got);
+        return text;
+    }
 
   private:
+    explicit File(int descriptor) : descriptor_(descriptor) {}
+
     int descriptor_;
+    std::size_t size_ = 0;
 };
 
-std::optional<std::string> read_all(int file) {
-    std::string text;
-    char block[1 << 16];
-    for (;;) {
-        const ssize_t count = ::read(file, block, sizeof block);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return std::nullopt;
-        if (count == 0) return text;
-        text.append(block, static_cast<std::size_t>(count));
-    }
-}
-
 Status check_header(std::string_view line) {
+    if (line.size() > kHeaderBytes) return parse_error(fmt::format("expected {}, found a long line", header_line()));
     const Result<nlohmann::json> document = internal::parse_json(line);
     Status status = document.status();
     if (status.ok()) {
@@ -86,10 +122,18 @@ std::vector<Line> lines_of(std::string_view text) {
     return lines;
 }
 
+Result<Record> record_of(const Line& line) {
+    if (line.text.size() > limits::kTuningLineBytes)
+        return parse_error(
+            fmt::format("expected a line of at most {} bytes, found {}", limits::kTuningLineBytes, line.text.size()));
+    return record_from_json(line.text);
+}
+
 // Whether a line was cut off while it was written. A line that lacks no more than its end is whole.
 bool is_torn(const Line& line) {
     if (line.ended) return false;
-    return line.number == 1 ? !check_header(line.text).ok() : !record_from_json(line.text).ok();
+    if (line.number > 1) return !record_of(line).ok();
+    return header_line().starts_with(line.text) && line.text.size() < header_line().size();
 }
 
 std::string torn_note(const fs::path& path, const Line& line) {
@@ -117,7 +161,7 @@ Parsed parse(const fs::path& path, std::string_view text) {
             continue;
         }
         if (!seen.insert(line.text).second) continue;
-        Result<Record> record = record_from_json(line.text);
+        Result<Record> record = record_of(line);
         if (record.ok()) {
             parsed.content.records.push_back(std::move(record).value());
         } else {
@@ -128,17 +172,69 @@ Parsed parse(const fs::path& path, std::string_view text) {
 }
 
 Result<Parsed> load(const fs::path& path) {
-    const File file(path, O_RDONLY);
-    if (*file < 0) return io_error(path, errno);
-    add_input(*file, path);
     // A writer holds the lock while it removes half a line.
-    while (::flock(*file, LOCK_SH) != 0 && errno == EINTR) {
-    }
-    const std::optional<std::string> text = read_all(*file);
+    const Result<File> file = File::open(path, O_RDONLY, LOCK_SH);
+    if (!file.ok()) return file.status();
+    add_input(*file.value(), path);
+    const std::optional<std::string> text = file->read(0, file->size());
     if (!text) return io_error(path, errno);
     if (text->empty())
         return parse_error(fmt::format("{}: expected {}, found an empty file", display(path), header_line()));
     return parse(path, *text);
+}
+
+// The first line of a file and what its last one is, without reading what is between.
+struct Ends {
+    std::string first, last;
+    std::size_t last_start = 0;
+    bool ended = true;  // the last line
+};
+
+std::optional<Ends> ends_of(const File& file) {
+    Ends ends;
+    const std::optional<std::string> front = file.read(0, kHeaderBytes + 1);
+    if (!front) return std::nullopt;
+    ends.first = front->substr(0, front->find('\n'));
+    // As far back as a line is long, and further only if it is longer.
+    for (std::size_t block = std::size_t{1} << 16;; block *= 4) {
+        const std::size_t from = file.size() > block ? file.size() - block : 0;
+        const std::optional<std::string> text = file.read(from, file.size() - from);
+        if (!text || text->empty()) return std::nullopt;
+        ends.ended = text->back() == '\n';
+        const std::size_t before = text->size() > 1 ? text->rfind('\n', text->size() - 2) : std::string::npos;
+        if (before == std::string::npos && from > 0) continue;
+        const std::size_t start = before == std::string::npos ? 0 : before + 1;
+        ends.last_start = from + start;
+        ends.last = text->substr(start, text->size() - start - (ends.ended ? 1 : 0));
+        return ends;
+    }
+}
+
+// Its number from 1, for a note.
+std::optional<std::size_t> line_number(const File& file, std::size_t offset) {
+    std::size_t number = 1;
+    for (std::size_t at = 0; at < offset;) {
+        const std::optional<std::string> text = file.read(at, std::min(offset - at, std::size_t{1} << 16));
+        if (!text || text->empty()) return std::nullopt;
+        number += static_cast<std::size_t>(std::count(text->begin(), text->end(), '\n'));
+        at += text->size();
+    }
+    return number;
+}
+
+// Lines of records as they are written. What this reader would not take again is not written: no sample, word or
+// schedule makes a database unreadable.
+Result<std::vector<std::string>> lines_to_append(std::span<const Record> records) {
+    std::vector<std::string> lines;
+    for (const Record& record : records) {
+        lines.push_back(to_json(record));
+        const Result<Record> again = record_of({lines.back(), 0, true});
+        if (!again.ok())
+            return Status(StatusCode::kInvalidArgument,
+                          fmt::format("a record of job {} is none that a database holds: {}",
+                                      internal::quote(record.job), again.status().message()));
+    }
+    return lines;
 }
 
 bool write_line(int file, std::string line) {
@@ -172,33 +268,40 @@ Result<std::vector<std::string>> validate_database(const fs::path& path) {
 }
 
 Result<std::vector<std::string>> append_records(const fs::path& path, std::span<const Record> records) {
-    const File file(path, O_RDWR | O_APPEND | O_CREAT);
-    if (*file < 0) return io_error(path, errno);
-    while (::flock(*file, LOCK_EX) != 0) {
-        if (errno != EINTR) return io_error(path, errno);
-    }
-    const std::optional<std::string> text = read_all(*file);
-    if (!text) return io_error(path, errno);
+    const Result<std::vector<std::string>> lines = lines_to_append(records);
+    if (!lines.ok())
+        return Status(lines.status().code(), fmt::format("{}: {}", display(path), lines.status().message()));
+    const Result<File> file = File::open(path, O_RDWR | O_APPEND | O_CREAT, LOCK_EX);
+    if (!file.ok()) return file.status();
     std::vector<std::string> notes;
-    const std::vector<Line> lines = lines_of(*text);
-    std::size_t size = text->size();
-    if (!lines.empty()) {
-        const Line& last = lines.back();
-        if (is_torn(last)) {
-            size -= last.text.size();
-            if (::ftruncate(*file, static_cast<off_t>(size)) != 0) return io_error(path, errno);
-            notes.push_back(torn_note(path, last));
-        } else if (!last.ended && !write_line(*file, "")) {
-            return io_error(path, errno);
-        }
-        if (size > 0) {
-            if (Status status = check_header(lines.front().text); !status.ok())
+    std::size_t size = file->size();
+    if (size > 0) {
+        const std::optional<Ends> ends = ends_of(file.value());
+        if (!ends) return io_error(path, errno);
+        const bool torn = is_torn({ends->last, ends->last_start == 0 ? std::size_t{1} : 2, ends->ended});
+        if (ends->last_start > 0 || !torn) {
+            if (Status status = check_header(ends->first); !status.ok())
                 return parse_error(fmt::format("{}:1: {}", display(path), status.message()));
         }
+        if (torn) {
+            const std::optional<std::size_t> number = line_number(file.value(), ends->last_start);
+            size = ends->last_start;
+            if (!number || ::ftruncate(*file.value(), static_cast<off_t>(size)) != 0) return io_error(path, errno);
+            notes.push_back(torn_note(path, {ends->last, *number, false}));
+        } else if (!ends->ended && !write_line(*file.value(), "")) {
+            return io_error(path, errno);
+        }
     }
-    if (size == 0 && !write_line(*file, header_line())) return io_error(path, errno);
-    for (const Record& record : records) {
-        if (!write_line(*file, to_json(record))) return io_error(path, errno);
+    const std::size_t added =
+        std::accumulate(lines->begin(), lines->end(), header_line().size() + 2,
+                        [](std::size_t sum, const std::string& line) { return sum + line.size() + 1; });
+    if (size + added > limits::kTuningBytes)
+        return Status(StatusCode::kIoError,
+                      fmt::format("{}: expected room for {} bytes in a database of at most {}, found {}", display(path),
+                                  added, limits::kTuningBytes, size));
+    if (size == 0 && !write_line(*file.value(), header_line())) return io_error(path, errno);
+    for (const std::string& line : lines.value()) {
+        if (!write_line(*file.value(), line)) return io_error(path, errno);
     }
     return notes;
 }

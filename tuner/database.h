@@ -20,8 +20,8 @@ struct DatabaseContent {
     std::vector<std::string> notes;  // what the reader left out, one line each
 };
 
-// kIoError where the file cannot be read, kParseError with path:line and field where a line is not what it should be.
-// A last line without its end that is no record is half a line: left out, with a note.
+// kIoError where the file cannot be read or is no regular file, kParseError with path:line and field where a line is
+// not what it should be. A last line without its end that is no record is half a line: left out, with a note.
 Result<DatabaseContent> read_database(const std::filesystem::path& path);
 
 // Every offence of a file, "path:line: ..." each; empty: none. kIoError where the file cannot be read.
@@ -29,7 +29,7 @@ Result<std::vector<std::string>> validate_database(const std::filesystem::path& 
 
 // Appends records, making the file with its header if it is not there or empty. Each line is one write() with O_APPEND
 // under an exclusive flock(). Returns the notes: half a line that was removed. kParseError where there is a file that
-// is no database.
+// is no database; kInvalidArgument, with nothing written, for a record that read_database() would not take.
 Result<std::vector<std::string>> append_records(const std::filesystem::path& path, std::span<const Record> records);
 
 // The text of a database with all records of the inputs, each once and in an order that does not depend on theirs: the

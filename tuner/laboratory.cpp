@@ -201,9 +201,9 @@ Result<Answer> Workbench::model(const JobText& text) const {
 Result<Answer> Workbench::ask(const JobText& text) {
     if (!runner_) return model(text);
     // A sample and the call before it; a candidate is packed and verified first.
-    const double expected =
-        static_cast<double>(text.candidates.size()) *
-        (text.rounds * (2e-3 * text.sample_ms + 0.05) + 1 + 1e-9 * static_cast<double>(text.m * text.k * text.n));
+    const double products = static_cast<double>(text.m) * static_cast<double>(text.k) * static_cast<double>(text.n);
+    const double expected = static_cast<double>(text.candidates.size()) *
+                            (text.rounds * (2e-3 * text.sample_ms + 0.05) + 1 + 1e-9 * products);
     const Result<std::string> reply =
         runner_->run(to_json(text), settings_.job_seconds > 0 ? settings_.job_seconds : 60 + 4 * expected);
     if (!reply.ok()) return reply.status();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tuner/schedule_format.h"
+
 namespace octile::tuner {
 namespace {
 
@@ -14,7 +16,7 @@ int ceil_div(int value, int by) {
 
 LevelTraits LevelTraits::of(std::string_view kernel, Isa isa, const nlohmann::json& entry) {
     LevelTraits traits{.kernel = std::string(kernel), .isa = isa};
-    traits.registers = isa == Isa::kAvx2 || isa == Isa::kAvxvnni ? 16 : 32;
+    traits.registers = registers_of_level(isa);
     const std::string panel = entry.at("panel");
     traits.lhs_bytes = panel == "f32" ? 4 : panel == "s16" || panel == "f16" ? 2 : 1;
     if (kernel == "gemm_f16") {

@@ -19,6 +19,7 @@ struct LevelTraits {
     int lhs_bytes = 1, weight_bytes = 1;
     bool packs = true;  // false: another level writes its panels, which stay as they are
 
+    // `entry`: one that check_schedule_entry() takes.
     static LevelTraits of(std::string_view kernel, Isa isa, const nlohmann::json& entry);
 
     // Vector registers that a tile of so many rows and columns takes: accumulators, one step's operands, temporaries.

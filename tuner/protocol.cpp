@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/file_name.h"
+#include "base/limits.h"
 #include "base/printable.h"
 #include "planner/json_reader.h"
+#include "tuner/record.h"
 
 namespace octile::tuner {
 namespace {
@@ -14,10 +18,36 @@ using internal::ObjectReader;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::int64_t kMost = std::int64_t{1} << 31;
+constexpr double kMostSampleMs = 10'000;
 
 Status wrong(std::string message) {
     return {StatusCode::kParseError, std::move(message)};
+}
+
+std::string word(ObjectReader& reader, const char* key) {
+    return reader.line(key, limits::kTuningWordBytes);
+}
+
+// The JSON string that begins there, as it is written; empty: none does.
+std::string_view quoted_at(std::string_view line, std::size_t at) {
+    if (at >= line.size() || line[at] != '"') return {};
+    for (std::size_t i = at + 1; i < line.size(); ++i) {
+        if (line[i] == '"') return line.substr(at, i + 1 - at);
+        if (line[i] == '\\') ++i;
+    }
+    return {};
+}
+
+// Of a job: a session's name, a slash, and a name. Sessions of older versions hold colons.
+bool is_job_name(std::string_view name) {
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("._-:/").find(c) != std::string_view::npos;
+    };
+    constexpr std::size_t kMostBytes = 200;  // a board keeps answers in files of such names
+    return !name.empty() && name.size() <= kMostBytes &&
+           std::string_view(".-/").find(name[0]) == std::string_view::npos &&
+           std::all_of(name.begin(), name.end(), fits);
 }
 
 std::vector<json> documents_of(std::string_view text, Status& status) {
@@ -40,10 +70,16 @@ CandidateAnswer read_candidate(const json& line, const std::string& where, const
     answer.candidate = reader.string("candidate");
     answer.verified = reader.boolean("verified");
     answer.error = reader.string("error");
+    if (answer.error.size() > limits::kTuningReasonBytes)
+        reader.fail("error", fmt::format("at most {} bytes", limits::kTuningReasonBytes),
+                    fmt::format("{}", answer.error.size()));
     if (const json* samples = reader.member("ns"); samples && samples->is_array()) {
         for (const json& value : *samples) {
             const double ns = value.is_number() ? value.get<double>() : 0;
-            if (!(ns > 0 && ns < 1e15)) reader.fail("ns", "numbers > 0", internal::found(value));
+            if (!is_sample(ns)) {
+                reader.fail("ns", ns > 0 ? kSampleForm : "numbers > 0", internal::found(value));
+                break;
+            }
             answer.ns.push_back(ns);
         }
     } else if (samples) {
@@ -82,14 +118,19 @@ Result<JobText> job_from_json(std::string_view line) {
     if (!status.ok()) return status;
     JobText job;
     job.job = reader.string("job");
-    job.m = reader.integer("m", 1, kMost);
-    job.k = reader.integer("k", 1, kMost);
-    job.n = reader.integer("n", 1, kMost);
+    if (status.ok() && !is_job_name(job.job))
+        reader.fail("job", "a name of letters, digits and ._-:/", internal::quote(job.job));
+    job.m = reader.integer("m", 1, kMostExtent);
+    job.k = reader.integer("k", 1, kMostExtent);
+    job.n = reader.integer("n", 1, kMostExtent);
     job.epilogue = reader.name("epilogue", parse_activation, "an activation");
     job.threads = static_cast<int>(reader.integer("threads", 1, 1024));
     job.candidates = reader.strings("candidates");
-    job.rounds = static_cast<int>(reader.integer("rounds", 1, 100000));
-    job.sample_ms = reader.number("sample_ms", 0);
+    for (const std::string& name : job.candidates) {
+        if (!internal::is_file_name(name)) reader.fail("candidates", internal::kFileNameForm, internal::quote(name));
+    }
+    job.rounds = static_cast<int>(reader.integer("rounds", 1, limits::kTuningRounds));
+    job.sample_ms = reader.number("sample_ms", 0, false, kMostSampleMs);
     job.cpu = static_cast<int>(reader.integer("cpu", -1, 65535));
     reader.finish();
     if (!status.ok()) return status;
@@ -129,15 +170,15 @@ Result<Answer> answer_from_text(std::string_view text, const JobText& job) {
     ObjectReader head(lines.front(), "line 1", status, "answer");
     head.integer("octile_measure", kProtocolVersion, kProtocolVersion);
     answer.job = head.string("job");
-    answer.kernel = head.string("kernel");
-    answer.kernels = head.string("kernels");
-    answer.isa = head.string("isa");
-    answer.core = head.string("core");
+    answer.kernel = word(head, "kernel");
+    answer.kernels = word(head, "kernels");
+    answer.isa = word(head, "isa");
+    answer.core = word(head, "core");
     answer.vector_bits = static_cast<int>(head.integer("vector_bits", 0, 1 << 16));
-    answer.octile = head.string("octile");
-    answer.halide = head.string("halide");
-    answer.clang = head.string("clang");
-    answer.emulated = head.string("emulated");
+    answer.octile = word(head, "octile");
+    answer.halide = word(head, "halide");
+    answer.clang = word(head, "clang");
+    answer.emulated = word(head, "emulated");
     head.finish();
     for (std::size_t i = 0; i < job.candidates.size() && status.ok(); ++i) {
         const std::string where = fmt::format("line {}", i + 2);
@@ -153,7 +194,7 @@ Result<Answer> answer_from_text(std::string_view text, const JobText& job) {
     }
     ObjectReader tail(lines.back(), fmt::format("line {}", lines.size()), status, "end");
     const std::string end = tail.string("end");
-    answer.seconds = tail.number("seconds", 0, true);
+    answer.seconds = tail.number("seconds", 0, true, kMostJobSeconds);
     tail.finish();
     if (status.ok() && (answer.job != job.job || end != job.job))
         status =
@@ -162,18 +203,29 @@ Result<Answer> answer_from_text(std::string_view text, const JobText& job) {
     return answer;
 }
 
-std::string_view find_answer(std::string_view text, const JobText& job) {
-    const std::string name = json(job.job).dump();
-    const std::string first = fmt::format("{{\"octile_measure\":{},\"job\":{}", kProtocolVersion, name);
-    const std::string last = fmt::format("{{\"end\":{}", name);
-    const std::size_t end = text.rfind('\n');  // what follows is not whole
-    if (end == std::string_view::npos) return {};
-    text = text.substr(0, end + 1);
-    const std::size_t tail = text.rfind(last);
-    if (tail == std::string_view::npos) return {};
-    const std::size_t head = text.rfind(first, tail);
-    if (head == std::string_view::npos) return {};
-    return text.substr(head, text.find('\n', tail) + 1 - head);
+AnswerIndex::AnswerIndex(std::string_view text) {
+    const std::string first = fmt::format("{{\"octile_measure\":{},\"job\":", kProtocolVersion);
+    constexpr std::string_view kLast = "{\"end\":";
+    std::unordered_map<std::string_view, std::size_t> begun;  // by name as it is written
+    std::size_t end = 0;
+    for (std::size_t start = 0; (end = text.find('\n', start)) != std::string_view::npos; start = end + 1) {
+        const std::string_view line = text.substr(start, end - start);
+        // Behind half a line there may be another answer.
+        const std::size_t head = line.rfind(first), tail = line.rfind(kLast);
+        if (head != std::string_view::npos) {
+            begun.insert_or_assign(quoted_at(line, head + first.size()), start + head);
+        } else if (tail != std::string_view::npos) {
+            const std::string_view name = quoted_at(line, tail + kLast.size());
+            const auto found = begun.find(name);
+            if (found != begun.end())
+                answers_.insert_or_assign(name, text.substr(found->second, end + 1 - found->second));
+        }
+    }
+}
+
+std::string_view AnswerIndex::find(const JobText& job) const {
+    const auto found = answers_.find(json(job.job).dump());
+    return found == answers_.end() ? std::string_view() : found->second;
 }
 
 std::size_t size_of_whole_answers(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "octile/status.h"
@@ -17,6 +18,8 @@
 namespace octile::tuner {
 
 inline constexpr int kProtocolVersion = 1;
+// Of rows, inputs and outputs of a layer.
+inline constexpr std::int64_t kMostExtent = std::int64_t{1} << 31;
 
 struct JobText {
     std::string job;  // the search's session and the job's name
@@ -59,16 +62,24 @@ Result<JobText> job_from_json(std::string_view line);
 
 std::string to_text(const Answer& answer);
 
-// Strict, and sceptical of whoever ran the job: as many samples as rounds, all of them positive and finite; none where
-// the results were not verified or an emulator ran; every candidate of the job, once, and no other. kParseError says
-// what is wrong.
+// Strict, and sceptical of whoever ran the job: as many samples as rounds, all of them such as a record may hold; none
+// where the results were not verified or an emulator ran; every candidate of the job, once, and no other. kParseError
+// says what is wrong.
 Result<Answer> answer_from_text(std::string_view text, const JobText& job);
 
 // Files of many answers, one after the other. Their writer may have been ended at any moment.
 
-// The last answer to the job that has an end, from its first line to its last; empty: there is none. What is between
-// may still be wrong.
-std::string_view find_answer(std::string_view text, const JobText& job);
+// Where the answers of such a text are, which must outlive it; one pass over it.
+class AnswerIndex {
+  public:
+    explicit AnswerIndex(std::string_view text);
+    // The last answer to the job that has an end, from its first line to its last; empty: there is none. What is
+    // between may still be wrong.
+    std::string_view find(const JobText& job) const;
+
+  private:
+    std::unordered_map<std::string_view, std::string_view> answers_;  // by the job's name as it is written
+};
 
 // Size of the part that consists of whole answers, and of the line before them if it is none of theirs, a bundle's
 // manifest: where the next answer belongs.

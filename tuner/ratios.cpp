@@ -47,9 +47,7 @@ void Ratios::add(std::size_t layer, std::size_t candidate, std::span<const doubl
     std::vector<double> job;
     for (std::size_t round = 0; round < base.size(); ++round)
         job.push_back(std::log(ns[round] / base[round]));
-    auto& layers = samples_[candidate];
-    layers.resize(layers_);
-    Samples& samples = layers[layer];
+    Samples& samples = samples_[candidate][layer];
     samples.ratios.insert(samples.ratios.end(), job.begin(), job.end());
     samples.jobs.push_back({median(job), static_cast<double>(job.size())});
 }
@@ -75,8 +73,8 @@ std::optional<Estimate> Ratios::estimate(std::size_t candidate) const {
     if (found == samples_.end() || failed(candidate)) return std::nullopt;
     Estimate estimate{.log_ratio = 0, .error = 0, .rounds = SIZE_MAX};
     double variance = 0;
-    for (const Samples& samples : found->second) {
-        if (samples.ratios.empty()) return std::nullopt;
+    if (found->second.size() < layers_) return std::nullopt;
+    for (const auto& [layer, samples] : found->second) {
         estimate.log_ratio += median(samples.ratios);
         const double error = candidate == 0 ? 0 : error_of(samples);
         variance += error * error;

@@ -62,7 +62,7 @@ class Ratios {
     static double error_of(const Samples& samples);
 
     std::size_t layers_;
-    std::map<std::size_t, std::vector<Samples>> samples_;  // of each candidate, by layer
+    std::map<std::size_t, std::map<std::size_t, Samples>> samples_;  // of each candidate, by layer
     std::set<std::size_t> failed_;
 };
 

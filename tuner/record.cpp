@@ -4,9 +4,13 @@
 
 #include <cmath>
 
+#include "base/limits.h"
 #include "base/names.h"
 #include "base/statistics.h"
 #include "planner/json_reader.h"
+#include "tuner/protocol.h"
+#include "tuner/schedule_format.h"
+#include "tuner/space.h"
 
 namespace octile::tuner {
 namespace {
@@ -16,7 +20,6 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 2> kSources = {"measured", "model"};
-constexpr std::int64_t kMost = std::int64_t{1} << 31;
 
 std::optional<Source> parse_source(std::string_view name) {
     return internal::enum_from_name<Source>(kSources, name);
@@ -35,18 +38,30 @@ double mad_of(const std::vector<double>& ns) {
     return ns.empty() ? 0 : rounded(deviation(ns));
 }
 
+std::optional<std::string> parse_kernel(std::string_view name) {
+    return kind_of_kernel(name) ? std::optional<std::string>(name) : std::nullopt;
+}
+
+std::optional<std::string> parse_class(std::string_view name) {
+    return parse_shape_class(name) ? std::optional<std::string>(name) : std::nullopt;
+}
+
+std::string word(ObjectReader& reader, const char* key) {
+    return reader.line(key, limits::kTuningWordBytes);
+}
+
 RecordKey read_key(const json& object, Status& status) {
     ObjectReader reader(object, "key", status, "record");
     RecordKey key;
-    key.kernel = reader.string("kernel");
+    key.kernel = reader.name("kernel", parse_kernel, "gemm_s8 or gemm_f16");
     key.isa = reader.name("isa", parse_isa, "the name of an ISA level");
-    key.shape_class = reader.string("class");
-    key.m = reader.integer("m", 1, kMost);
-    key.k = reader.integer("k", 1, kMost);
-    key.n = reader.integer("n", 1, kMost);
+    key.shape_class = reader.name("class", parse_class, "row, row-large, many or large");
+    key.m = reader.integer("m", 1, kMostExtent);
+    key.k = reader.integer("k", 1, kMostExtent);
+    key.n = reader.integer("n", 1, kMostExtent);
     key.epilogue = reader.name("epilogue", parse_activation, "an activation");
     key.threads = static_cast<int>(reader.integer("threads", 1, 1 << 16));
-    key.core = reader.string("core");
+    key.core = word(reader, "core");
     key.vector_bits = static_cast<int>(reader.integer("vector_bits", 0, 1 << 16));
     reader.finish();
     return key;
@@ -59,15 +74,26 @@ std::vector<double> read_samples(const json* values, ObjectReader& reader) {
         reader.fail("ns", "an array", internal::found(*values));
         return {};
     }
+    if (values->size() > static_cast<std::size_t>(limits::kTuningRounds)) {
+        reader.fail("ns", fmt::format("at most {} samples", limits::kTuningRounds), fmt::format("{}", values->size()));
+        return {};
+    }
     for (std::size_t i = 0; i < values->size(); ++i) {
         const json& value = (*values)[i];
-        if (!value.is_number() || !(value.get<double>() > 0)) {
-            reader.fail(fmt::format("ns[{}]", i), "a number > 0", internal::found(value));
+        const double ns = value.is_number() ? value.get<double>() : 0;
+        if (!is_sample(ns)) {
+            reader.fail(fmt::format("ns[{}]", i), ns > 0 ? kSampleForm : "a number > 0", internal::found(value));
             return {};
         }
-        samples.push_back(value.get<double>());
+        samples.push_back(ns);
     }
     return samples;
+}
+
+void check_reason(ObjectReader& reader, std::string_view error) {
+    if (error.size() > limits::kTuningReasonBytes)
+        reader.fail("error", fmt::format("at most {} bytes", limits::kTuningReasonBytes),
+                    fmt::format("{}", error.size()));
 }
 
 void check_figure(ObjectReader& reader, const char* key, double expected) {
@@ -134,7 +160,7 @@ std::string to_json(const Record& record) {
         {"clang", record.clang},
         {"time", record.time},
     };
-    return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return line.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
 }
 
 Result<Record> record_from_json(std::string_view line) {
@@ -145,26 +171,28 @@ Result<Record> record_from_json(std::string_view line) {
     if (!status.ok()) return status;
     Record record;
     if (const json* key = reader.member("key")) record.key = read_key(*key, status);
-    record.label = reader.string("label");
+    record.label = word(reader, "label");
     record.is_default = reader.boolean("default");
     record.source = reader.name("source", parse_source, "measured or model");
     record.verified = reader.boolean("verified");
     record.error = reader.string("error");
+    check_reason(reader, record.error);
     record.ns = read_samples(reader.member("ns"), reader);
     check_figure(reader, "median_ns", median_of(record.ns));
     check_figure(reader, "mad_ns", mad_of(record.ns));
     if (const json* params = reader.member("params")) {
-        if (!params->is_object()) reader.fail("params", "an object", internal::found(*params));
+        if (status.ok())
+            status = check_schedule_entry(*params, *kind_of_kernel(record.key.kernel), record.key.isa, "params");
         record.params = *params;
     }
-    record.session = reader.string("session");
-    record.job = reader.string("job");
-    record.job_seconds = reader.number("job_seconds", 0, true);
-    record.kernels = reader.string("kernels");
-    record.octile = reader.string("octile");
-    record.halide = reader.string("halide");
-    record.clang = reader.string("clang");
-    record.time = reader.string("time");
+    record.session = word(reader, "session");
+    record.job = word(reader, "job");
+    record.job_seconds = reader.number("job_seconds", 0, true, kMostJobSeconds);
+    record.kernels = word(reader, "kernels");
+    record.octile = word(reader, "octile");
+    record.halide = word(reader, "halide");
+    record.clang = word(reader, "clang");
+    record.time = word(reader, "time");
     reader.finish();
     if (status.ok() && record.ns.empty() == record.error.empty())
         reader.fail("error", "samples or an error, one of the two", record.ns.empty() ? "neither" : "both");

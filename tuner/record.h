@@ -32,6 +32,13 @@ struct RecordKey {
     auto operator<=>(const RecordKey&) const = default;
 };
 
+// A sample: nanoseconds of one call, as many as a line keeps and a clock may say.
+inline constexpr double kLeastSample = 0.1, kMostSample = 1e15, kMostJobSeconds = 1e9;
+inline constexpr std::string_view kSampleForm = "nanoseconds from 0.1 to 1e15";
+inline bool is_sample(double ns) {
+    return ns >= kLeastSample && ns <= kMostSample;
+}
+
 // Beginning of the names of jobs that measure the winner of a search once more.
 inline constexpr std::string_view kConfirmation = "confirm";
 
@@ -63,7 +70,8 @@ struct Record {
 std::string to_json(const Record& record);
 
 // Strict: an unknown, missing or contradictory field is kParseError that names it. Figures that do not follow from the
-// samples, samples that are not positive, and a time with no verification are contradictions.
+// samples, samples that are not positive, and a time with no verification are contradictions; params are a schedule
+// that there can be (schedule_format.h), and words may go to a terminal.
 Result<Record> record_from_json(std::string_view line);
 
 // Digest of 16 hexadecimal digits (FNV-1a), the same everywhere. No protection against intent.

@@ -12,10 +12,7 @@
 
 namespace octile::tuner {
 
-// The entry of a level that a GEMM family reads: "int8" for gemm_s8, "fp16" for gemm_f16.
-std::string_view entry_of_kernel(std::string_view kernel);
-
-// A file's content. kIoError, or kParseError that names file and field.
+// A file's content, held to schedule_format.h. kIoError, or kParseError that names file and field.
 Result<nlohmann::json> read_schedule(const std::filesystem::path& path);
 
 // What schedules/default.json, with schedules/<core>.json over it unless `core` is empty, has for a level and kernel:

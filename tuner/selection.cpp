@@ -181,25 +181,28 @@ std::vector<Choice> choose(std::span<const Record> records, std::optional<double
 Measurements measurements_of(std::span<const Record> records,
                              const std::function<bool(std::string_view, std::string_view)>& is_core) {
     struct Entry {
-        RecordKey key;
+        std::string core;
+        Isa isa;
         double us;
     };
-    auto entries = std::make_shared<std::vector<Entry>>();
+    using Key = std::tuple<std::string, int, std::int64_t, std::int64_t, std::int64_t, Activation>;
+    auto entries = std::make_shared<std::map<Key, std::vector<Entry>>>();
     for (const Choice& choice : choose(records)) {
         if (choice.group.source != Source::kMeasured) continue;
-        for (const LayerTime& layer : choice.layers)
-            entries->push_back({layer.layer, layer.best_ns / 1e3});
+        for (const LayerTime& layer : choice.layers) {
+            const RecordKey& key = layer.layer;
+            (*entries)[{key.kernel, key.threads, key.m, key.k, key.n, key.epilogue}].push_back(
+                {key.core, key.isa, layer.best_ns / 1e3});
+        }
     }
     return [entries, is_core](const MeasurementKey& wanted) -> std::optional<double> {
-        const std::string_view kernel = wanted.precision == Precision::kInt8 ? "gemm_s8" : "gemm_f16";
+        const std::string kernel = wanted.precision == Precision::kInt8 ? "gemm_s8" : "gemm_f16";
+        const auto layer = entries->find({kernel, wanted.threads, wanted.m, wanted.k, wanted.n, wanted.activation});
+        if (layer == entries->end()) return std::nullopt;
         // The runtime takes the highest level.
         const Entry* found = nullptr;
-        for (const Entry& entry : *entries) {
-            const RecordKey& key = entry.key;
-            if (key.kernel != kernel || key.threads != wanted.threads || key.m != wanted.m || key.k != wanted.k ||
-                key.n != wanted.n || key.epilogue != wanted.activation || !is_core(key.core, wanted.core))
-                continue;
-            if (!found || found->key.isa < key.isa) found = &entry;
+        for (const Entry& entry : layer->second) {
+            if ((!found || found->isa < entry.isa) && is_core(entry.core, wanted.core)) found = &entry;
         }
         return found ? std::optional(found->us) : std::nullopt;
     };

@@ -111,6 +111,10 @@ std::string_view name_of(ShapeClass shape_class) {
     return internal::enum_name(kClasses, shape_class);
 }
 
+std::optional<ShapeClass> parse_shape_class(std::string_view name) {
+    return internal::enum_from_name<ShapeClass>(kClasses, name);
+}
+
 bool is_large(ShapeClass shape_class) {
     return shape_class == ShapeClass::kLarge || shape_class == ShapeClass::kRowLarge;
 }

@@ -28,6 +28,7 @@ struct TunedLayer {
 enum class ShapeClass { kRow, kRowLarge, kMany, kLarge };
 
 std::string_view name_of(ShapeClass shape_class);  // "row" "row-large" "many" "large"
+std::optional<ShapeClass> parse_shape_class(std::string_view name);
 bool is_large(ShapeClass shape_class);
 bool is_row(ShapeClass shape_class);
 

@@ -92,6 +92,15 @@ TEST_CASE("A description that is wrong is an error that names the field", "[core
         {replaced("[\"here\"]", "[1]"), "sources: expected an array of strings, found other elements"},
         {replaced("\"estimated\"", "\"guessed\""), "estimated: missing"},
         {replaced("\"title\": \"t\"", "\"title\": \"t\", \"x\": 1"), "core: unknown field \"x\""},
+        {replaced("\"clock_ghz\": 2", "\"clock_ghz\": 1e300"), "clock_ghz: expected a number of at most 1"},
+        {replaced("\"title\": \"t\"", "\"title\": \"\\u001b[2J\""),
+         "title: expected UTF-8 without control characters, found \"\\x1b[2J\""},
+        {replaced("[\"here\"]", "[\"\\u009b2J\"]"), "sources: expected UTF-8 without control characters"},
+        {replaced("\"core\": \"c\"", "\"core\": \"c\\n\""), "core: expected UTF-8 without control characters"},
+        // Several levels, then one that is unknown: names that live no longer than a loop's pass must not be taken for
+        // each other.
+        {replaced("{\"dotprod\": 32}", "{\"dotprod\": 32, \"i8mm\": 64, \"neon\": 8, \"i9mm\": 64}"),
+         "int8_macs_per_cycle: unknown field \"i9mm\""},
     };
     for (const auto& [text, message] : wrong) {
         INFO(text);

@@ -1,13 +1,17 @@
 #include "tuner/database.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <random>
 #include <sstream>
 
+#include "base/limits.h"
 #include "tests/inputs/temp_folder.h"
 #include "tests/tuner/records.h"
 
@@ -132,6 +136,107 @@ TEST_CASE("Corruption of every kind is an error that names the line", "[database
     CHECK(read_database(folder.path() / "none.jsonl").status().code() == StatusCode::kIoError);
 }
 
+TEST_CASE("What is not a database keeps every byte", "[database]") {
+    const TempFolder folder;
+    for (const std::string text :
+         {"hello", "name,m,k,n\na,1,2", "{\"octile_tuning\":2}", "{\"octile_tuning\":1}x", "\n", "{\"octile_tun\na"}) {
+        const auto path = folder.write("notes.txt", text);
+        INFO(text);
+        CHECK_FALSE(append_records(path, three_records()).ok());
+        CHECK_FALSE(read_database(path).ok());
+        CHECK(content_of(path) == text);
+    }
+}
+
+TEST_CASE("Devices, pipes and folders are no databases, and are not waited for", "[database]") {
+    const TempFolder folder;
+    const auto pipe = folder.path() / "pipe";
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    for (const std::filesystem::path& path :
+         {pipe, std::filesystem::path("/dev/zero"), std::filesystem::path("/dev/null"), folder.path()}) {
+        INFO(path);
+        CHECK(read_database(path).status().code() == StatusCode::kIoError);
+        CHECK(validate_database(path).status().code() == StatusCode::kIoError);
+        CHECK_FALSE(append_records(path, three_records()).ok());
+    }
+}
+
+TEST_CASE("A database, a line and nesting have limits, which are said", "[database]") {
+    const TempFolder folder;
+    const auto path = folder.path() / "tuning.jsonl";
+    append(path, {make_record()});
+    const std::string whole = content_of(path);
+    const auto message = [&](const std::string& text) {
+        folder.write("tuning.jsonl", text);
+        CHECK_FALSE(validate_database(path).value().empty());
+        return read_database(path).status().message();
+    };
+    CHECK(message(whole + "\"" + std::string(limits::kTuningLineBytes, 'a') + "\"\n")
+              .find("tuning.jsonl:3: expected a line of at most 4194304 bytes, found 4194306") != std::string::npos);
+    for (const char* open : {"[", "{\"a\":"}) {
+        std::string deep;
+        for (int i = 0; i < 200'000; ++i)
+            deep += open;
+        CHECK(message(whole + deep + "\n").find("tuning.jsonl:3: ") != std::string::npos);
+        std::string params = to_json(make_record());
+        params.replace(params.find("\"row\":{"), 6,
+                       "\"row\":" + deep + "1" + std::string(200'000, *open == '[' ? ']' : '}') + ",\"x\":");
+        CHECK(message(whole + params + "\n").find("levels") != std::string::npos);
+    }
+    folder.write("tuning.jsonl", whole);
+    std::filesystem::resize_file(path, limits::kTuningBytes + 1);  // a hole
+    CHECK(read_database(path).status().message().find("at most 1073741824 bytes") != std::string::npos);
+    CHECK_FALSE(append_records(path, three_records()).ok());
+}
+
+TEST_CASE("Nothing is appended that would not be read back", "[database]") {
+    const TempFolder folder;
+    const auto path = folder.path() / "tuning.jsonl";
+    append(path, {make_record()});
+    const std::string whole = content_of(path);
+    const auto refused = [&](auto change, const char* field) {
+        Record record = make_record();
+        change(record);
+        // Not those before it either.
+        const Result<std::vector<std::string>> notes =
+            append_records(path, std::vector<Record>{with_panel_n(make_record(), 16), record});
+        REQUIRE_FALSE(notes.ok());
+        INFO(notes.status().message());
+        CHECK(notes.status().message().find(field) != std::string::npos);
+        CHECK(content_of(path) == whole);
+    };
+    const double infinity = std::numeric_limits<double>::infinity();
+    refused([](Record& record) { record.ns = {0.04, 0.04, 0.04}; }, "ns[0]");
+    refused([](Record& record) { record.ns[1] = 0; }, "ns[1]");
+    refused([](Record& record) { record.ns[1] = std::nan(""); }, "ns[1]");
+    refused([&](Record& record) { record.ns[2] = infinity; }, "ns[2]");
+    refused([](Record& record) { record.ns[2] = 1e18; }, "ns[2]: expected nanoseconds from 0.1 to 1e15");
+    refused([](Record& record) { record.job_seconds = 1e307; }, "job_seconds");
+    refused([](Record& record) { record.job_seconds = -1; }, "job_seconds");
+    refused([](Record& record) { record.key.m = 0; }, "key.m");
+    refused([](Record& record) { record.key.kernel = "gemm_u4"; }, "key.kernel");
+    refused([](Record& record) { record.key.shape_class = "small"; }, "key.class");
+    refused([](Record& record) { record.key.core = "\x1b[2J"; }, "key.core");
+    refused([](Record& record) { record.label = "a\nb"; }, "label");
+    refused([](Record& record) { record.label = std::string(300, 'a'); }, "label");
+    refused([](Record& record) { record.session = "\xc2\x9b"; }, "session");
+    refused([](Record& record) { record.kernels = "\x7f"; }, "kernels");
+    refused([](Record& record) { record.params["panel_n"] = 1.5; }, "params.panel_n");
+    refused([](Record& record) { record.params = nullptr; }, "params");
+    refused([](Record& record) { record.verified = false; }, "verified");
+    // What clocks and compilers do say is kept.
+    Record error = make_record({});
+    error.error = "line 1\n\x1b[31mline 2";
+    Record short_one = make_record({0.1, 0.14, 0.05 + 0.06});
+    append(path, {error, short_one, make_record({1e15, 1e15, 5e14})});
+    const Result<DatabaseContent> content = read_database(path);
+    INFO(content.status().message());
+    REQUIRE(content.ok());
+    CHECK(content->records.size() == 4);
+    CHECK(content->records[1].error == error.error);
+    CHECK(content_of(path).find('\x1b') == std::string::npos);
+}
+
 TEST_CASE("No single changed byte goes unnoticed or crashes", "[database]") {
     const TempFolder folder;
     const auto path = folder.path() / "tuning.jsonl";
@@ -160,7 +265,8 @@ TEST_CASE("Two processes that append at once lose nothing", "[database]") {
         const pid_t child = ::fork();
         if (child == 0) {
             for (int i = 0; i < kRecords; ++i) {
-                Record record = with_panel_n(make_record(std::vector<double>(50, 1.5)), i);
+                Record record = make_record(std::vector<double>(50, 1.5));
+                record.params["block_rows"] = i;
                 record.session = std::to_string(process);
                 if (!append_records(path, std::vector<Record>{record}).ok()) ::_exit(1);
             }

@@ -20,7 +20,11 @@ inline tuner::Record make_record(std::vector<double> ns = {1000, 1010, 990}) {
                   .threads = 1,
                   .core = "arm:0x41:0xd49",
                   .vector_bits = 128};
-    record.params = {{"panel_m", 8}, {"panel_n", 12}, {"tiles", {{{"m", 8}, {"unroll", 4}}}}};
+    record.params = {
+        {"panel", "s8"},         {"k_block", 8},
+        {"cell", {2, 2}},        {"panel_m", 4},
+        {"panel_n", 12},         {"tiles", {{{"m", 4}, {"unroll", 4}}, {{"m", 3}}, {{"m", 2}}, {{"m", 1}}}},
+        {"row", {{"panels", 2}}}};
     record.label = "8x12 unroll 4";
     record.is_default = true;
     record.ns = std::move(ns);
@@ -37,7 +41,7 @@ inline tuner::Record make_record(std::vector<double> ns = {1000, 1010, 990}) {
     return record;
 }
 
-// Another schedule, of panels of so many columns.
+// Another schedule, of panels of so many columns: a multiple of four up to 24 is one that there can be.
 inline tuner::Record with_panel_n(tuner::Record record, int panel_n) {
     record.params["panel_n"] = panel_n;
     record.label = "8x" + std::to_string(panel_n);

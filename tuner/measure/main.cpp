@@ -95,12 +95,13 @@ int run_all(const fs::path& jobs, const fs::path& results) {
     std::ifstream file(jobs);
     if (!file) return fail(fmt::format("{}: cannot be read", jobs.native()));
     const std::string emulated = emulator();
+    const tuner::AnswerIndex answers(before);
     std::string line;
     int code = 0;
     while (std::getline(file, line)) {
         const Result<JobText> job = tuner::job_from_json(line);
         if (!job.ok()) return fail(fmt::format("{}: {}", jobs.native(), job.status().message()));
-        if (tuner::answer_from_text(tuner::find_answer(before, job.value()), job.value()).ok()) continue;
+        if (tuner::answer_from_text(answers.find(job.value()), job.value()).ok()) continue;
         const Result<std::string> answer = answer_to(line, emulated);
         if (!answer.ok()) {
             code = fail(fmt::format("{}: {}", job->job, answer.status().message()));
