@@ -15,6 +15,7 @@
 #include "bench/read_bandwidth.h"
 #include "bench/timing.h"
 #include "inputs/checkpoint_lookup.h"
+#include "inputs/checkpoint_network.h"
 #include "inputs/graph_config.h"
 #include "octile/parallel.h"
 #include "octile/planner.h"
@@ -262,9 +263,8 @@ Status run(const Arguments& arguments, bool& good) {
     const std::filesystem::path folder = arguments.folder;
     const Result<Checkpoint> checkpoint = Checkpoint::open(folder / "model.safetensors", InputFormat::kSafetensors);
     if (!checkpoint.ok()) return checkpoint.status();
-    Result<Graph> graph =
-        read_graph(folder / "config.json",
-                   {.has_tensor = [&](std::string_view name) { return checkpoint->find(name) != nullptr; }});
+    const TensorList tensors = tensor_list_of(checkpoint.value());
+    Result<Graph> graph = read_graph(folder / "config.json", {.tensors = &tensors});
     if (!graph.ok()) return graph.status();
     PlanOptions options;
     if (!arguments.force.empty()) {

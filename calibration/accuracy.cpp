@@ -12,7 +12,6 @@
 #include "base/mapped_file.h"
 #include "calibration/smooth_quant.h"
 #include "calibration/synthetic.h"
-#include "inputs/tensor_names.h"
 #include "inputs/tensor_values.h"
 #include "planner/validate.h"
 
@@ -25,24 +24,20 @@ struct Group {
     std::optional<std::size_t> source;  // a norm that they read
 };
 
-// Keys and values of cross-attention read the encoder's output, whatever stands before them.
-bool reads_encoder(std::string_view name) {
-    return name.ends_with("encoder_attn.k_proj") || name.ends_with("encoder_attn.v_proj");
-}
-
 std::vector<Group> find_groups(const std::vector<LinearTensor>& layers, const Edges& edges) {
     std::vector<Group> groups;
-    std::map<std::pair<std::vector<std::size_t>, bool>, std::size_t> group_of;  // by what is read
+    std::map<std::vector<std::size_t>, std::size_t> group_of;  // by what is read
     for (std::size_t row = 0; row < layers.size(); ++row) {
         if (layers[row].layer.op != Op::kLinear) continue;
-        const bool encoder = reads_encoder(layers[row].layer.name);
-        const auto [found, added] =
-            group_of.try_emplace({{edges[row].begin(), edges[row].end()}, encoder}, groups.size());
-        if (!added) {
-            groups[found->second].linears.push_back(row);
-            continue;
+        // Who reads what nobody knows is alone with it.
+        if (!layers[row].layer.input_unknown) {
+            const auto [found, added] = group_of.try_emplace(edges[row], groups.size());
+            if (!added) {
+                groups[found->second].linears.push_back(row);
+                continue;
+            }
         }
-        const bool behind_norm = edges[row].size() == 1 && layers[edges[row][0]].layer.op == Op::kLayerNorm && !encoder;
+        const bool behind_norm = edges[row].size() == 1 && layers[edges[row][0]].layer.op == Op::kLayerNorm;
         groups.push_back({.linears = {row}, .source = behind_norm ? std::optional(edges[row][0]) : std::nullopt});
     }
     return groups;
@@ -121,7 +116,7 @@ class Measurement {
     Result<std::vector<float>> rows_of(const Group& group, bool& calibrated) const {
         for (const std::size_t row : group.linears) {
             const Layer& layer = tensors_[row].layer;
-            Result<std::optional<Rows>> found = activations_.find(layer.name, layer.k, options_.rows);
+            Result<std::optional<ArrayRows>> found = activations_.find(layer.name, layer.k, options_.rows);
             if (!found.ok()) return found.status();
             if (!found.value()) continue;
             calibrated = true;

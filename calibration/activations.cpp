@@ -42,9 +42,10 @@ bool Activations::has(std::string_view layer) const {
     return archive_ ? archive_->has(layer) : files_.find(layer) != files_.end();
 }
 
-Result<std::optional<Rows>> Activations::find(const std::string& layer, std::int64_t k, std::int64_t max_rows) const {
-    if (!has(layer)) return std::optional<Rows>();
-    Result<Rows> rows = [&]() -> Result<Rows> {
+Result<std::optional<ArrayRows>> Activations::find(const std::string& layer, std::int64_t k,
+                                                   std::int64_t max_rows) const {
+    if (!has(layer)) return std::optional<ArrayRows>();
+    Result<ArrayRows> rows = [&]() -> Result<ArrayRows> {
         if (archive_) return archive_->read(layer, max_rows);
         const fs::path& path = files_.find(layer)->second;
         const Result<MappedFile> file = MappedFile::open(path);
@@ -56,7 +57,7 @@ Result<std::optional<Rows>> Activations::find(const std::string& layer, std::int
         return parse_error(fmt::format("calibration data of {}: shape: expected rows of {} features, found {}",
                                        internal::quote(layer), k, rows->columns));
     }
-    return std::optional<Rows>(std::move(rows).value());
+    return std::optional<ArrayRows>(std::move(rows).value());
 }
 
 }  // namespace octile

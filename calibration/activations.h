@@ -27,7 +27,7 @@ class Activations {
     bool has(std::string_view layer) const;
     // At most `max_rows` of its rows, spread evenly. Empty where there is no array; kParseError for one whose rows do
     // not have k features.
-    Result<std::optional<Rows>> find(const std::string& layer, std::int64_t k, std::int64_t max_rows) const;
+    Result<std::optional<ArrayRows>> find(const std::string& layer, std::int64_t k, std::int64_t max_rows) const;
 
   private:
     std::optional<NpzFile> archive_;

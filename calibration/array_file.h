@@ -19,7 +19,7 @@
 namespace octile {
 
 // Rows of features: the last axis of an array, and all others together.
-struct Rows {
+struct ArrayRows {
     std::int64_t rows = 0;
     std::int64_t columns = 0;
     std::vector<float> values;  // row-major
@@ -33,7 +33,7 @@ struct Rows {
 // Reads at most `max_rows`, spread evenly over the array. Element types <f2, <f4 and <f8, C or Fortran order, one
 // dimension (a single row) or more. `name` begins every message, which is kParseError; kNonFinite names the row that
 // holds NaN or infinity.
-Result<Rows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows);
+Result<ArrayRows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows);
 
 // An archive, by the names of its arrays (without ".npy").
 class NpzFile {
@@ -43,7 +43,7 @@ class NpzFile {
     std::vector<std::string> names() const;
     bool has(std::string_view name) const { return members_.contains(name); }
     // Precondition: has(name).
-    Result<Rows> read(std::string_view name, std::int64_t max_rows) const;
+    Result<ArrayRows> read(std::string_view name, std::int64_t max_rows) const;
 
   private:
     struct Member {

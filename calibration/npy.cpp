@@ -119,7 +119,7 @@ float element_at(const std::byte* data, std::string_view type) {
 
 }  // namespace
 
-Result<Rows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows) {
+Result<ArrayRows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows) {
     Result<Header> parsed = parse_header(bytes, name);
     if (!parsed.ok()) return parsed.status();
     const Header& header = parsed.value();
@@ -147,7 +147,8 @@ Result<Rows> parse_npy(std::span<const std::byte> bytes, const std::string& name
     // is not row r here, but it is a row all the same, once each.
     const std::uint64_t row_stride = header.fortran ? 1 : columns, column_stride = header.fortran ? all_rows : 1;
     const auto rows = static_cast<std::uint64_t>(std::min<std::int64_t>(max_rows, static_cast<std::int64_t>(all_rows)));
-    Rows result{.rows = static_cast<std::int64_t>(rows), .columns = static_cast<std::int64_t>(columns), .values = {}};
+    ArrayRows result{
+        .rows = static_cast<std::int64_t>(rows), .columns = static_cast<std::int64_t>(columns), .values = {}};
     result.values.reserve(rows * columns);
     for (std::uint64_t i = 0; i < rows; ++i) {
         const std::uint64_t row = rows == 1 ? 0 : i * (all_rows - 1) / (rows - 1);

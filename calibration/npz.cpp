@@ -109,7 +109,7 @@ std::vector<std::string> NpzFile::names() const {
     return names;
 }
 
-Result<Rows> NpzFile::read(std::string_view name, std::int64_t max_rows) const {
+Result<ArrayRows> NpzFile::read(std::string_view name, std::int64_t max_rows) const {
     const auto found = members_.find(name);
     OCTILE_CHECK_EQ(found != members_.end(), true);
     const Member& member = found->second;

@@ -12,6 +12,7 @@
 #include "cli/plan_table.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "inputs/checkpoint_network.h"
 #include "inputs/messages.h"
 
 namespace octile::cli {
@@ -175,7 +176,7 @@ class Study {
                 db_text(sqnr_of_energy(fixed_energy_)), db_text(sqnr_of_energy(settings_.budget))));
         }
         note_unused(study);
-        fill_errors(model, study);
+        fill_errors(study);
         fill_frontier(frontier, study);
         const Table layers = layer_table(), sets = frontier_table(frontier, chosen);
         const std::string words = budget_text(frontier, chosen);
@@ -224,8 +225,7 @@ class Study {
         }
     }
 
-    void fill_errors(const Model& model, AccuracyStudy& study) const {
-        study.errors.resize(model.layers.size());
+    void fill_errors(AccuracyStudy& study) const {
         for (std::size_t i = 0; i < measured_.size(); ++i) {
             const LayerAccuracy& measured = measured_[i];
             LayerError error{.sqnr_db = std::min(measured.error().sqnr_db(), kMostDb),
@@ -236,7 +236,7 @@ class Study {
                 error.smoothquant_alpha = measured.alpha;
                 study.smoothing[layer_of(measured).name] = measured.scales;
             }
-            study.errors[measured.row] = error;
+            study.errors[layer_of(measured).name] = error;
         }
     }
 
@@ -350,6 +350,15 @@ class Study {
 
 }  // namespace
 
+std::vector<std::optional<LayerError>> errors_of(const Model& model, const AccuracyStudy& study) {
+    std::vector<std::optional<LayerError>> errors;
+    for (const Layer& layer : model.layers) {
+        const auto found = study.errors.find(layer.name);
+        errors.push_back(found == study.errors.end() ? std::nullopt : std::optional(found->second));
+    }
+    return errors;
+}
+
 bool needs_study(const CLI::App& command, const AccuracyArguments& arguments, const PlanOptions& options) {
     if (options.policy == Policy::kAccuracy) return true;
     return command.count("--smooth-quant") + command.count("--calibration") > 0 && arguments.smooth_quant != "off";
@@ -382,9 +391,9 @@ Result<AccuracyStudy> study_network(const std::filesystem::path& file, const Rea
         return Status(StatusCode::kInvalidArgument,
                       fmt::format("{}: expected weights (safetensors), found {}", option, display(file)));
     }
-    const Result<LinearTensors> tensors = find_linear_tensors(*weights.value(), read);
-    if (!tensors.ok()) return tensors.status();
-    return study_accuracy(*weights.value(), tensors.value(), options, settings);
+    const Result<CheckpointNetwork> network = read_network(*weights.value(), read);
+    if (!network.ok()) return network.status();
+    return study_accuracy(*weights.value(), network->tensors, options, settings);
 }
 
 }  // namespace octile::cli

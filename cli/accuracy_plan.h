@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,9 +43,9 @@ Result<AccuracySettings> parse_accuracy_options(const AccuracyArguments& argumen
 
 // What policy `accuracy` needs to know of a network, and what it found.
 struct AccuracyStudy {
-    std::vector<std::optional<LayerError>> errors;  // for PlanOptions, one per layer of the checkpoint's list
-    std::vector<FrontierPoint> frontier;            // for the plan; empty without a core to tell times
-    std::string table;                              // per layer, the budget, and the frontier, for a terminal
+    std::map<std::string, LayerError, std::less<>> errors;  // of each linear, by name
+    std::vector<FrontierPoint> frontier;                    // for the plan; empty without a core to tell times
+    std::string table;                                      // per layer, the budget, and the frontier, for a terminal
     std::string markdown;
     std::vector<std::string> notes;
     SmoothingScales smoothing;  // of the layers that are better off smoothed
@@ -59,6 +60,9 @@ Result<AccuracyStudy> study_accuracy(const Checkpoint& checkpoint, const LinearT
 // The same for a file, as `options` have read it. kInvalidArgument where it holds no weights.
 Result<AccuracyStudy> study_network(const std::filesystem::path& file, const ReadOptions& read,
                                     const PlanOptions& options, const AccuracySettings& settings);
+
+// For PlanOptions: one for each row of a list.
+std::vector<std::optional<LayerError>> errors_of(const Model& model, const AccuracyStudy& study);
 
 // Whether a command that runs or quantizes has to measure: policy `accuracy`, or SmoothQuant by name.
 bool needs_study(const CLI::App& command, const AccuracyArguments& arguments, const PlanOptions& options);

@@ -72,7 +72,7 @@ Status add_study(const std::filesystem::path& file, const ReadOptions& read, con
     Result<AccuracyStudy> study = study_network(file, read, *accuracy, settings);
     if (!study.ok()) return study.status();
     network.study = std::move(study).value();
-    accuracy->errors = network.study->errors;
+    accuracy->errors = errors_of(network.model, *network.study);
     return {};
 }
 
@@ -81,6 +81,7 @@ Result<Network> load(const std::string& file, const Arguments& arguments, const 
     const ReadOptions read = read_options(arguments.plan);
     Result<Model> model = read_model(file, read);
     if (!model.ok()) return model.status();
+    if (Status status = check_assumptions(arguments.plan, model.value(), file); !status.ok()) return status;
     Network network{.model = std::move(model).value(), .options = options, .study = {}};
     if (Status status = add_study(file, read, settings, network); !status.ok()) return status;
     return network;

@@ -10,6 +10,7 @@
 #include "cli/core_option.h"
 #include "cli/database_option.h"
 #include "cli/output.h"
+#include "inputs/messages.h"
 #include "tuner/core_identity.h"
 #include "tuner/selection.h"
 
@@ -39,7 +40,8 @@ ReadOptions read_options(const PlanArguments& arguments) {
             .skip = {},
             .format = parse_input_format(arguments.from),
             .may_skip = arguments.skip,
-            .transposed = arguments.transposed};
+            .transposed = arguments.transposed,
+            .ignore_keys = {arguments.ignore_keys.begin(), arguments.ignore_keys.end()}};
 }
 
 std::string input_files_text() {
@@ -65,6 +67,12 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
                      "With --db: take records of other versions of the kernels too");
     command.add_option("--noise", arguments.noise, "Policy cost: INT8 has to be faster by more than this share")
         ->capture_default_str();
+    command.add_flag("--strict", arguments.strict, "What no file says and would be assumed is an error");
+    command
+        .add_option("--ignore-key", arguments.ignore_keys,
+                    "Key of config.json that is taken as not being there; repeatable")
+        ->allow_extra_args(false)
+        ->type_name("NAME");
     // One value per flag: a list would swallow the files behind it.
     command
         .add_option("--force", arguments.forces,
@@ -133,6 +141,20 @@ Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& argumen
         all.back().policy = policy;
     }
     return all;
+}
+
+Status check_assumptions(const PlanArguments& arguments, const Model& model, const std::string& file) {
+    if (!arguments.strict) return {};
+    const Layer* first = nullptr;
+    std::size_t rows = 0;
+    for (const Layer& layer : model.layers) {
+        if (layer.assumptions.empty()) continue;
+        if (rows++ == 0) first = &layer;
+    }
+    if (!first) return {};
+    return {StatusCode::kParseError,
+            fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
+                        first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
 }
 
 void report_notes(const std::vector<std::vector<std::string>>& notes) {

@@ -28,6 +28,8 @@ struct PlanArguments {
     int threads = 1;       // the command's own option
     std::string database;  // of measurements; empty: none
     bool accept_stale = false;
+    bool strict = false;  // nothing is taken for granted
+    std::vector<std::string> ignore_keys;
 };
 
 // `--policy all`: the same layers under every policy.
@@ -45,6 +47,9 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments);
 // One set of options, or, with --policy all, one for each policy. Measures this machine if the core is "host".
 // kInvalidArgument, naming the option, for what is a usage error.
 Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments);
+
+// With --strict: kParseError for a list in which something is assumed, naming the first row and what.
+Status check_assumptions(const PlanArguments& arguments, const Model& model, const std::string& file);
 
 // Prints, as notes, what make_plan said of each file's patterns. A pattern may be meant for one file of several: noted
 // only if it decided nothing in any of them.

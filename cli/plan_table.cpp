@@ -98,6 +98,8 @@ std::string note(const PlannedLayer& planned, const PanelReaders& readers) {
         const bool norm = planned.layer.op == Op::kLayerNorm;
         parts.push_back(fmt::format("{}quantizes for {}", norm ? "" : "also ", fmt::join(found->second, ", ")));
     }
+    if (!planned.layer.assumptions.empty())
+        parts.push_back(fmt::format("assumed: {}", fmt::join(planned.layer.assumptions, ", ")));
     return fmt::format("{}", fmt::join(parts, "; "));
 }
 

@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/shared_options.h"
 #include "cli/table.h"
+#include "inputs/checkpoint_network.h"
 #include "inputs/foreign_files.h"
 #include "inputs/messages.h"
 #include "octile/parallel.h"
@@ -154,8 +155,6 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     const auto start = std::chrono::steady_clock::now();
     ReadOptions read = read_options(arguments.plan);
     read.tokens = arguments.plan.tokens.value_or(kDefaultTokens);
-    Result<Model> model = read_model(arguments.model, read);
-    if (!model.ok()) return model.status();
     const Result<std::optional<Checkpoint>> weights = open_weights(arguments.model, read);
     if (!weights.ok()) return weights.status();
     if (!weights.value())
@@ -164,37 +163,32 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
                                   display(arguments.model), foreign_folder(arguments.model)));
     if (Status status = check_output(arguments.output, OutputKind::kFile); !status.ok()) return status;
     const Checkpoint& checkpoint = *weights.value();
-    Result<LinearTensors> tensors = find_linear_tensors(checkpoint, read);
-    if (!tensors.ok()) return tensors.status();
-    for (const std::string& line : tensors->notes)
-        note(line);
+    Result<CheckpointNetwork> network = read_network(checkpoint, read);
+    if (!network.ok()) return network.status();
+    if (Status status = check_assumptions(arguments.plan, network->model, arguments.model); !status.ok()) return status;
 
     Done done;
     PlanOptions options = parsed->front();
     QuantizeOptions how;
     if (needs_study(command, arguments.accuracy, options)) {
-        Result<AccuracyStudy> study = study_accuracy(checkpoint, tensors.value(), options, settings.value());
+        Result<AccuracyStudy> study = study_accuracy(checkpoint, network->tensors, options, settings.value());
         if (!study.ok()) return study.status();
-        options.errors = study->errors;
+        options.errors = errors_of(network->model, study.value());
         how.smoothing = std::move(study->smoothing);
         for (const std::string& line : study->notes)
             note(line);
     }
-    const Result<std::optional<Graph>> graph = graph_of(checkpoint);
-    if (!graph.ok()) note(fmt::format("{}; the file will hold layers and no network", graph.status().message()));
-    const bool network = graph.ok() && graph.value();
-    if (network) {
-        GraphLayers layers = layers_of(*graph.value(), model.value(), options.errors, *read.tokens);
-        layers.model.parameters = model->parameters;
-        model = std::move(layers.model);
-        options.errors = std::move(layers.errors);
-        how.graph = to_json(*graph.value());
-        if (Status status = add_linears(*graph.value(), checkpoint, tensors.value(), how.keep); !status.ok())
+    for (const std::string& line : network->model.notes)
+        note(line);
+    if (!network->obstacles.empty())
+        note(fmt::format("{}; the file will hold layers and no network", fmt::join(network->obstacles, "; ")));
+    if (network->graph) {
+        how.graph = to_json(*network->graph);
+        if (Status status = add_linears(*network->graph, checkpoint, network->tensors, how.keep); !status.ok())
             return Status(status.code(), fmt::format("{}: {}", display(arguments.model), status.message()));
-        model->left_out = left_out_of(tensors.value(), model.value());
     }
     std::vector<std::string> notes;
-    Result<Plan> plan = make_plan(model.value(), options, &notes);
+    Result<Plan> plan = make_plan(network->model, options, &notes);
     if (!plan.ok())
         return Status(StatusCode::kParseError,
                       fmt::format("{}: {}", display(arguments.model), plan.status().message()));
@@ -209,7 +203,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     how.producer = "octile " OCTILE_VERSION;
     Progress progress("quantizing", 1);
     how.progress = [&](double share, std::string_view tensor) { progress.update(share, tensor); };
-    Result<QuantizeReport> report = quantize_checkpoint(checkpoint, tensors.value(), done.plan, how, arguments.output);
+    Result<QuantizeReport> report = quantize_checkpoint(checkpoint, network->tensors, done.plan, how, arguments.output);
     if (!report.ok()) {
         // What the disk refused names the file that was to be written, everything else a layer of the model.
         if (report.status().code() == StatusCode::kIoError) return report.status();

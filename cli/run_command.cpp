@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/shared_options.h"
 #include "cli/table.h"
+#include "inputs/checkpoint_network.h"
 #include "inputs/linear_tensors.h"
 #include "inputs/messages.h"
 #include "inputs/read_model.h"
@@ -50,18 +51,21 @@ struct Network {
 Result<Network> load(const std::filesystem::path& path, const PlanArguments& arguments) {
     Network network;
     const ReadOptions options = read_options(arguments);
-    Result<Model> model = read_model(path, options);
-    if (!model.ok()) return model.status();
-    network.model = std::move(model).value();
     Result<std::optional<Checkpoint>> weights = open_weights(path, options);
     if (!weights.ok()) return weights.status();
     network.weights = std::move(weights).value();
-    if (!network.weights) return network;
-
-    Result<LinearTensors> found = find_linear_tensors(*network.weights, options);
-    if (!found.ok()) return found.status();
-    for (const LinearTensor& tensor : found->layers)
-        network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.input};
+    if (!network.weights) {
+        Result<Model> model = read_model(path, options);
+        if (!model.ok()) return model.status();
+        network.model = std::move(model).value();
+    } else {
+        Result<CheckpointNetwork> found = read_network(*network.weights, options);
+        if (!found.ok()) return found.status();
+        network.model = std::move(found->model);
+        for (const LinearTensor& tensor : found->tensors.layers)
+            network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.input};
+    }
+    if (Status status = check_assumptions(arguments, network.model, path.string()); !status.ok()) return status;
     return network;
 }
 
@@ -138,7 +142,7 @@ Result<NetworkRun> run_file(const std::string& file, const Arguments& arguments,
     if (settings) {
         Result<AccuracyStudy> study = study_network(file, read_options(arguments.plan), options, *settings);
         if (!study.ok()) return study.status();
-        options.errors = study->errors;
+        options.errors = errors_of(network->model, study.value());
         network->study = std::move(study).value();
     }
     for (const std::string& line : network->model.notes)

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "base/input_files.h"
-#include "inputs/json_document.h"
+#include "base/json_document.h"
 #include "inputs/messages.h"
 #include "inputs/text_file.h"
 

@@ -1,18 +1,17 @@
-// config.json of Hugging Face transformers as a graph: encoders that yield an embedding, decoders that yield logits.
+// config.json of Hugging Face transformers as a graph that a session runs: encoders that yield an embedding or what
+// their head yields, decoders that yield logits. families/ says which networks there are, and which of them run.
 //
-// Families, by model_type: bert, roberta, xlm-roberta, camembert; llama, mistral, qwen2, qwen3. Nodes and tensors are
-// named as in the checkpoint (model_config.h names the same linears, with '*' for the number of a block).
-//
-// - An encoder's inputs are "token_ids" and, where it has types, "token_types" (optional); its output is "embedding",
-//   [sequences, hidden].
+// - An encoder's inputs are "token_ids" and, where it has types, "token_types" (optional); without a head its output is
+//   "embedding", [sequences, hidden].
 // - A decoder's input is "token_ids", its output "lm_head": the logits of each sequence's last token.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <set>
+#include <string>
 #include <string_view>
 
+#include "families/tensor_list.h"
 #include "octile/graph.h"
 #include "octile/status.h"
 
@@ -22,19 +21,19 @@ struct GraphOptions {
     Pooling pooling = Pooling::kMean;  // of an encoder
     bool normalize = true;             // of an encoder
     bool all_logits = false;           // of a decoder: those of every token, [tokens, vocabulary]
-    // Whether the checkpoint has a tensor: an encoder's names may begin with its family's ("bert."), and a decoder
-    // without lm_head.weight shares its table of tokens. Without it, names are those of the bare encoder, and
-    // tie_word_embeddings decides.
-    std::function<bool(std::string_view tensor)> has_tensor = {};
+    // Of the checkpoint: its names may begin with the family's ("bert."), and a decoder without lm_head.weight shares
+    // its table of tokens. Null: names are those of the bare encoder, and tie_word_embeddings decides.
+    const TensorList* tensors = nullptr;
+    std::set<std::string, std::less<>> ignore_keys = {};
 };
 
 // `text` is the whole file; `path` names it in messages, and the network. kParseError with "path: field: expected ...,
-// found ...", for what no graph can say too (other positions than a table's, sliding windows, other scalings than
+// found ...", for what no session runs too (other positions than a table's, sliding windows, other scalings than
 // llama3's).
 Result<Graph> graph_of_config(std::string_view text, const std::filesystem::path& path, const GraphOptions& options);
 
-// graph_of_config() of a file, with the pooling and normalization that sentence-transformers' modules.json and
-// 1_Pooling/config.json beside it ask for; without them, those of `options`.
-Result<Graph> read_graph(const std::filesystem::path& config, GraphOptions options);
+// graph_of_config() of a file, with the pooling and normalization that sentence-transformers' files beside it ask for
+// (sentence_transformers.h); without them, those of `options`.
+Result<Graph> read_graph(const std::filesystem::path& config, const GraphOptions& options);
 
 }  // namespace octile

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "inputs/json_document.h"
+#include "base/json_document.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 

@@ -24,37 +24,15 @@ std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t to
                                   .k = module.weight.k,
                                   .n = is_linear ? module.weight.n : module.weight.k,
                                   .count = 1,
-                                  .activation = is_linear ? facts_of(module.name).activation : Activation::kNone,
+                                  .activation = Activation::kNone,
                                   .bias = module.bias.has_value(),
                                   .inputs = {},
-                                  .weights = module.form},
+                                  .weights = module.form,
+                                  .input_unknown = true},
                         .weight = module.weight,
                         .bias = module.bias,
                         .input = module.input,
                         .tensors = module.tensors};
-}
-
-// Groups of layers that read the same input (q, k, v; gate and up) each read the whole group before. Said only where
-// the default, the one layer before in the list, would be wrong.
-void connect(std::vector<LinearTensor>& layers) {
-    std::size_t previous_begin = 0;
-    for (std::size_t begin = 0; begin < layers.size();) {
-        const NameFacts facts = facts_of(layers[begin].layer.name);
-        std::size_t end = begin + 1;
-        for (; end < layers.size() && facts.rank != 0; ++end) {
-            const NameFacts next = facts_of(layers[end].layer.name);
-            if (next.prefix != facts.prefix || next.section != facts.section || next.rank / 10 != facts.rank / 10)
-                break;
-        }
-        for (std::size_t i = begin; i < end; ++i) {
-            if (i == begin && begin - previous_begin <= 1) continue;
-            for (std::size_t p = previous_begin; p < begin; ++p) {
-                layers[i].layer.inputs.push_back(layers[p].layer.name);
-            }
-        }
-        previous_begin = begin;
-        begin = end;
-    }
 }
 
 Status no_linears(const Checkpoint& checkpoint, const std::vector<LeftOut>& left_out) {
@@ -124,9 +102,9 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
         if (std::none_of(found.layers.begin(), found.layers.end(), is_linear)) {
             return no_linears(checkpoint, found.left_out);
         }
-        std::sort(found.layers.begin(), found.layers.end(),
-                  [](const LinearTensor& a, const LinearTensor& b) { return runs_before(a.layer.name, b.layer.name); });
-        connect(found.layers);
+        std::sort(found.layers.begin(), found.layers.end(), [](const LinearTensor& a, const LinearTensor& b) {
+            return natural_order(a.layer.name, b.layer.name) < 0;
+        });
         found.notes = checkpoint.notes();
         note_inputs(checkpoint, found);
         if (std::string note = tied_head_note(checkpoint); !note.empty()) found.notes.push_back(std::move(note));

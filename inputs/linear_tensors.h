@@ -1,10 +1,9 @@
-// The layers that a checkpoint's tensors are, found by names and shapes.
-// Its modules (weight_modules.h) that are linears and norms; experts are left out.
+// The layers that a checkpoint's tensors are, found by names and shapes: its modules (weight_modules.h) that are
+// linears and norms; experts are left out.
 //
-// Layers come in order of execution where the names follow a known convention (embeddings, blocks by number and inside
-// them norm, q, k, v, output, norm, feed-forward; then heads), by name with numbers compared as numbers elsewhere. The
-// order of the data is of no use: writers sort by name or by dtype. Inputs are filled in where a layer does not read
-// the one before it (k and v read what q reads), activations by convention.
+// Layers come by name, with numbers compared as numbers: the order of the data is of no use, for writers sort by name
+// or by dtype. What they read and what stands behind them, names do not tell: that is checkpoint_network.h's to find
+// out.
 #pragma once
 
 #include <cstdint>

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "inputs/json_document.h"
+#include "base/json_document.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/text_file.h"

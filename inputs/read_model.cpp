@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "inputs/benchdnn_layers.h"
+#include "inputs/checkpoint_network.h"
 #include "inputs/csv_layers.h"
 #include "inputs/foreign_files.h"
 #include "inputs/json_layers.h"
@@ -25,28 +26,12 @@ namespace {
 
 constexpr std::size_t kMaxLogBytes = std::size_t{1} << 30;
 
-// Formats that do not say how many rows a layer is applied to.
-Status need_tokens(const std::filesystem::path& path, std::string_view what) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("{}: expected --tokens N: {} not say how many rows they are applied to", display(path), what)};
-}
-
 Result<Model> read_weights(const std::filesystem::path& path, InputFormat format, const ReadOptions& options) {
     const Result<Checkpoint> checkpoint = Checkpoint::open(path, format);
     if (!checkpoint.ok()) return checkpoint.status();
-    if (!options.tokens) return need_tokens(path, "weights do");
-    Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), options);
-    if (!found.ok()) return found.status();
-    std::filesystem::path name = path.stem();
-    if (format == InputFormat::kSafetensorsIndex) name = name.stem().stem();
-    Model model = {.name = display(name), .layers = {}};
-    model.parameters = found->parameters;
-    model.left_out = std::move(found->left_out);
-    model.notes = std::move(found->notes);
-    model.layers.reserve(found->layers.size());
-    for (LinearTensor& tensor : found->layers)
-        model.layers.push_back(std::move(tensor.layer));
-    return model;
+    Result<CheckpointNetwork> network = read_network(checkpoint.value(), options);
+    if (!network.ok()) return network.status();
+    return std::move(network->model);
 }
 
 void set_rows(Model& model, const std::optional<std::int64_t>& tokens) {
@@ -95,7 +80,8 @@ Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFo
                           ": expected --skip with weights only: a layer list leaves a layer out by not "
                           "naming it");
     }
-    if (*format == InputFormat::kModelConfig) return read_model_config(text.value(), path, options.tokens);
+    if (*format == InputFormat::kModelConfig)
+        return read_model_config(text.value(), path, {options.tokens, options.ignore_keys});
     Result<Model> model = *format == InputFormat::kJson            ? parse_json_layers(text.value(), path)
                           : *format == InputFormat::kBenchdnn      ? parse_benchdnn_layers(text.value(), path)
                           : *format == InputFormat::kOnednnVerbose ? parse_verbose_layers(text.value(), path)

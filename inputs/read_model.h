@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "inputs/checkpoint.h"
@@ -26,6 +27,8 @@ struct ReadOptions {
     // no other format.
     std::string may_skip = {};
     std::string transposed = {};
+    // Keys of config.json that are as if they were not there.
+    std::set<std::string, std::less<>> ignore_keys = {};
 };
 
 // The weights of a file, or of a folder that holds a checkpoint; empty when it is another description of a network.

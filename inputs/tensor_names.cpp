@@ -1,69 +1,10 @@
 #include "inputs/tensor_names.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <tuple>
 
 namespace octile {
 namespace {
-
-struct Convention {
-    std::string_view suffix;  // of the layer's name, from a component boundary on
-    int rank;
-    Activation activation = Activation::kNone;
-};
-
-// The first match counts, so longer suffixes come before those they end with.
-constexpr Convention kConventions[] = {
-    // norm in front of attention
-    {"layernorm_before", 10},
-    {"input_layernorm", 10},
-    {"self_attn_layer_norm", 10},
-    {"norm1", 10},
-    {"ln_1", 10},
-    // cross-attention of encoder-decoder models
-    {"encoder_attn_layer_norm", 40},
-    {"encoder_attn.q_proj", 50},
-    {"encoder_attn.k_proj", 51},
-    {"encoder_attn.v_proj", 52},
-    {"encoder_attn.out_proj", 60},
-    // attention
-    {"query", 20},
-    {"key", 21},
-    {"value", 22},
-    {"q_proj", 20},
-    {"k_proj", 21},
-    {"v_proj", 22},
-    {"attn.qkv", 20},
-    {"linear_attn.in_proj_qkv", 20},
-    {"linear_attn.in_proj_z", 21},
-    {"linear_attn.in_proj_b", 22},
-    {"linear_attn.in_proj_a", 23},
-    {"attention.output.dense", 30},
-    {"o_proj", 30},
-    {"out_proj", 30},
-    {"attn.proj", 30},
-    // norm between attention and feed-forward
-    {"attention.output.LayerNorm", 40},
-    {"layernorm_after", 40},
-    {"post_attention_layernorm", 40},
-    {"norm2", 40},
-    {"ln_2", 40},
-    {"final_layer_norm", 70},
-    // feed-forward
-    {"gate_proj", 80, Activation::kSilu},
-    {"up_proj", 81},
-    {"intermediate.dense", 80, Activation::kGelu},
-    {"mlp.fc1", 80, Activation::kGelu},
-    {"fc1", 80},  // gelu in Whisper, relu in OPT: the name does not tell
-    {"down_proj", 90},
-    {"output.dense", 90},
-    {"fc2", 90},
-    {"output.LayerNorm", 100},
-};
-
-constexpr int kUnknownRank = 1000;
 
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -80,34 +21,8 @@ bool any_component(std::string_view name, Visit visit) {
     }
 }
 
-bool ends_with_components(std::string_view name, std::string_view suffix) {
-    return name.ends_with(suffix) && (name.size() == suffix.size() || name[name.size() - suffix.size() - 1] == '.');
-}
-
 std::string_view last_component(std::string_view name) {
     return name.substr(name.rfind('.') + 1);
-}
-
-std::string_view block_prefix(std::string_view name) {
-    std::size_t end = 0;
-    for (std::size_t at = 0; at < name.size();) {
-        const std::size_t dot = name.find('.', at);
-        if (dot == std::string_view::npos) break;
-        const std::string_view part = name.substr(at, dot - at);
-        if (!part.empty() && std::all_of(part.begin(), part.end(), is_digit)) end = dot + 1;
-        at = dot + 1;
-    }
-    return name.substr(0, end);
-}
-
-int section_of(std::string_view name, std::string_view prefix) {
-    static constexpr std::array<std::string_view, 6> kHeads = {"lm_head",  "classifier", "head",
-                                                               "proj_out", "pooler",     "score"};
-    if (!prefix.empty()) return any_component(prefix, [](std::string_view part) { return part == "decoder"; }) ? 2 : 1;
-    if (name.find("embed") != std::string_view::npos) return 0;
-    const bool is_head = any_component(
-        name, [](std::string_view part) { return std::find(kHeads.begin(), kHeads.end(), part) != kHeads.end(); });
-    return is_head ? 4 : 3;
 }
 
 std::string lower(std::string_view text) {
@@ -118,21 +33,6 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
-
-NameFacts facts_of(std::string_view name) {
-    NameFacts facts;
-    facts.prefix = block_prefix(name);
-    facts.section = section_of(name, facts.prefix);
-    for (const Convention& convention : kConventions) {
-        if (!ends_with_components(name, convention.suffix)) continue;
-        if (!facts.prefix.empty()) facts.rank = convention.rank;
-        facts.activation = convention.activation;
-        break;
-    }
-    // MobileViT follows ViT's names but not its activation.
-    if (facts.activation == Activation::kGelu && name.starts_with("mobilevit")) facts.activation = Activation::kSilu;
-    return facts;
-}
 
 std::strong_ordering natural_order(std::string_view a, std::string_view b) {
     std::size_t i = 0;
@@ -159,16 +59,6 @@ std::strong_ordering natural_order(std::string_view a, std::string_view b) {
     }
     if (i < a.size() || j < b.size()) return (i < a.size()) <=> (j < b.size());
     return a <=> b;  // differ in leading zeros at most
-}
-
-bool runs_before(std::string_view a, std::string_view b) {
-    const NameFacts left = facts_of(a);
-    const NameFacts right = facts_of(b);
-    if (left.section != right.section) return left.section < right.section;
-    if (left.prefix != right.prefix) return natural_order(left.prefix, right.prefix) < 0;
-    const auto rank = [](const NameFacts& facts) { return facts.rank == 0 ? kUnknownRank : facts.rank; };
-    if (rank(left) != rank(right)) return rank(left) < rank(right);
-    return natural_order(a, b) < 0;
 }
 
 TableName table_name(std::string_view name) {

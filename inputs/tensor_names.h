@@ -1,5 +1,4 @@
-// What the names of checkpoint tensors tell: where a layer sits in its block, what activation follows it, what is no
-// linear. Conventions of BERT, ViT (Hugging Face and timm), Llama/Qwen and Whisper/BART checkpoints.
+// What the names of checkpoint tensors tell by themselves: what is a norm, what is a table and no linear.
 #pragma once
 
 #include <compare>
@@ -10,20 +9,6 @@
 #include "octile/types.h"
 
 namespace octile {
-
-struct NameFacts {
-    int section = 0;          // 0 embeddings, 1 blocks, 2 decoder blocks, 3 what follows the blocks, 4 heads
-    std::string_view prefix;  // of the block, up to and with its number: "encoder.layer.3."; empty outside blocks
-    int rank = 0;  // place within the block; ranks of one group of ten read the same input; 0: unknown, goes last
-    Activation activation = Activation::kNone;
-};
-
-// `name` is a layer's: the tensor's without ".weight". The result refers to it. Activations are a guess by convention:
-// a layer list states them.
-NameFacts facts_of(std::string_view name);
-
-// Order of execution where the conventions tell it, else by name.
-bool runs_before(std::string_view a, std::string_view b);
 
 // By name with numbers compared as numbers: layer.2 before layer.10.
 std::strong_ordering natural_order(std::string_view a, std::string_view b);

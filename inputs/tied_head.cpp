@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
-#include "inputs/json_document.h"
+#include "base/json_document.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_names.h"
 #include "inputs/text_file.h"

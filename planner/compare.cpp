@@ -76,6 +76,8 @@ class Differences {
         field(name, "act", old_layer.activation, new_layer.activation);
         field(name, "bias", old_layer.bias, new_layer.bias);
         field(name, "inputs", old_layer.inputs, new_layer.inputs);
+        field(name, "input_unknown", old_layer.input_unknown, new_layer.input_unknown);
+        field(name, "assumed", old_layer.assumptions, new_layer.assumptions);
         field(name, "residual", old_layer.residual, new_layer.residual);
         field(name, "eps", old_layer.epsilon, new_layer.epsilon);
         field(name, "output_scale", old_layer.output_scale, new_layer.output_scale);

@@ -65,7 +65,11 @@ class Fusion {
 
     void absorb(std::size_t linear, std::size_t row) {
         new_row_[row] = linear;
-        fused_[linear].layer.output_scale = layers_[row].output_scale;
+        Layer& layer = fused_[linear].layer;
+        layer.output_scale = layers_[row].output_scale;
+        for (const std::string& assumption : layers_[row].assumptions)
+            if (std::find(layer.assumptions.begin(), layer.assumptions.end(), assumption) == layer.assumptions.end())
+                layer.assumptions.push_back(assumption);
         fused_[linear].replaces.push_back(layers_[row].name);
     }
 
@@ -102,7 +106,7 @@ class Fusion {
             if (!layer.inputs.empty()) {
                 for (std::size_t i = 0; i < layer.inputs.size(); ++i)
                     layer.inputs[i] = layers_[new_row_[edges_[row][i]]].name;
-            } else if (row > 0 && new_row_[row - 1] != above) {
+            } else if (!layer.input_unknown && row > 0 && new_row_[row - 1] != above) {
                 layer.inputs = {layers_[new_row_[row - 1]].name};
             }
             if (!layers_[row].residual.empty()) layer.residual = layers_[new_row_[named_.at(layer.residual).row]].name;

@@ -82,7 +82,8 @@ class Inference {
             const std::optional<Match> found = match(layers_[row].name);
             if (!found) continue;
             Block& block = blocks_[found->prefix];
-            if (layers_[row].inputs.empty()) infer(row, found->role, block, is_cross_attention(found->prefix));
+            if (layers_[row].inputs.empty() && !layers_[row].input_unknown)
+                infer(row, found->role, block, is_cross_attention(found->prefix));
             block[static_cast<std::size_t>(found->role)] = row;
         }
     }

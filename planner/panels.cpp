@@ -35,10 +35,12 @@ std::vector<PanelGroup> group_panels(const std::vector<FusedRow>& rows) {
         const Layer& layer = rows[row].layer;
         if (layer.op != Op::kLinear) continue;
         const PanelKey key{&rows[row].sources, layer.m, layer.k, layer.count};
-        const auto [found, added] = group_of.try_emplace(key, groups.size());
-        if (!added) {
-            groups[found->second].linears.push_back(row);
-            continue;
+        if (!layer.input_unknown) {
+            const auto [found, added] = group_of.try_emplace(key, groups.size());
+            if (!added) {
+                groups[found->second].linears.push_back(row);
+                continue;
+            }
         }
         PanelGroup& group = groups.emplace_back();
         group.linears.push_back(row);

@@ -109,8 +109,13 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
     layer.bias = reader.boolean("bias");
     if (reader.has("eps")) layer.epsilon = reader.number("eps", 0, true);
     if (reader.has("output_scale")) layer.output_scale = reader.number("output_scale", 0);
-    layer.inputs = reader.strings("inputs");
+    layer.input_unknown = object.is_object() && object.contains("inputs") && object["inputs"].is_null();
+    if (layer.input_unknown)
+        reader.member("inputs");
+    else
+        layer.inputs = reader.strings("inputs");
     if (reader.has("residual")) layer.residual = reader.string("residual");
+    if (reader.has("assumed")) layer.assumptions = reader.strings("assumed");
     planned.precision = reader.name("precision", parse_precision, "\"int8\" or \"fp16\"");
     planned.reason = reader.name("reason", parse_reason, "a reason code such as \"RATIO_GE_MIN\"");
     planned.ratio = reader.number_or_null("ratio");

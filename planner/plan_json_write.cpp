@@ -74,8 +74,9 @@ class JsonWriter {
             name_of(layer.activation), layer.bias);
         if (layer.epsilon) text_ += fmt::format("\"eps\": {}, ", *layer.epsilon);
         if (layer.output_scale) text_ += fmt::format("\"output_scale\": {}, ", *layer.output_scale);
-        text_ += fmt::format("\"inputs\": {}, ", json_strings(layer.inputs));
+        text_ += fmt::format("\"inputs\": {}, ", layer.input_unknown ? "null" : json_strings(layer.inputs));
         if (!layer.residual.empty()) text_ += fmt::format("\"residual\": {}, ", json_string(layer.residual));
+        if (!layer.assumptions.empty()) text_ += fmt::format("\"assumed\": {}, ", json_strings(layer.assumptions));
         text_ += fmt::format(
             "\"precision\": \"{}\", \"reason\": \"{}\", \"ratio\": {}, \"margin\": {}, \"quantize_input\": {}, "
             "\"fused\": \"{}\", \"replaces\": {}, \"kernel\": {}, ",

@@ -59,10 +59,12 @@ std::string to_text(const Plan& plan) {
             text += fmt::format(" int8={:.4g}us fp16={:.4g}us {}", *int8, *fp16, name_of(planned.cost.source));
         }
         if (planned.error) text += fmt::format(" sqnr={:.1f}dB", planned.error->sqnr_db);
+        if (layer.input_unknown) text += " inputs=unknown";
         if (!layer.inputs.empty()) text += fmt::format(" inputs={}", internal::join(layer.inputs, ","));
         if (!layer.residual.empty()) text += fmt::format(" residual={}", layer.residual);
         if (planned.replaces.size() > 1) text += fmt::format(" replaces={}", internal::join(planned.replaces, ","));
         if (planned.kernel) text += fmt::format(" kernel={}", *planned.kernel);
+        if (!layer.assumptions.empty()) text += fmt::format(" assumed={}", internal::join(layer.assumptions, "; "));
         text += '\n';
     }
     return text + to_text(summarize(plan)) + '\n';

@@ -64,6 +64,10 @@ Status validate_layer(const Layer& layer) {
     if (layer.op == Op::kAdd && layer.inputs.size() != 2) {
         return invalid(fmt::format("inputs: expected the two layers that add sums, found {}", layer.inputs.size()));
     }
+    if (layer.input_unknown && !layer.inputs.empty()) {
+        return invalid(fmt::format("inputs: expected none where what is read is not known, found {}",
+                                   quote(layer.inputs.front())));
+    }
     if (layer.op != Op::kLinear && !layer.residual.empty()) {
         return invalid(
             fmt::format("residual: expected none for {}, found {}", name_of(layer.op), quote(layer.residual)));
@@ -89,7 +93,7 @@ Result<Edges> resolve_inputs(const std::vector<Layer>& layers) {
     Edges edges(layers.size());
     for (std::size_t row = 0; row < layers.size(); ++row) {
         const Layer& layer = layers[row];
-        if (layer.inputs.empty() && row > 0) edges[row].push_back(row - 1);
+        if (layer.inputs.empty() && !layer.input_unknown && row > 0) edges[row].push_back(row - 1);
         const auto resolve = [&](std::string_view field, const std::string& input) -> Result<std::size_t> {
             const auto found = rows.find(input);
             if (found == rows.end()) {

@@ -17,9 +17,10 @@ LAYERS = {
     "runtime": ["octile", "base", "planner"],
     "packed": ["octile", "base", "planner", "runtime"],
     "session": ["octile", "base", "planner", "runtime"],
-    "inputs": ["octile", "base"],
+    "families": ["octile", "base"],
+    "inputs": ["octile", "base", "families"],
     "calibration": ["octile", "base", "planner", "inputs"],
-    "quantize": ["octile", "base", "planner", "runtime", "packed", "inputs"],
+    "quantize": ["octile", "base", "planner", "runtime", "packed", "inputs", "families"],
     "tuner": ["octile", "base", "planner", "runtime", "inputs"],
     # A benchmark, which checks before it times.
     "tuner/measure": ["octile", "base", "planner", "runtime", "tuner", "bench"],

@@ -96,7 +96,7 @@ class Compiler {
     void add_value(const std::string& name, SessionValue::Home home, std::size_t place) {
         const GraphValue& shape = shapes_.at(name);
         place_of_[name] = static_cast<int>(result_.values.size());
-        result_.values.push_back({home, place, shape.features, shape.pooled, {}});
+        result_.values.push_back({home, place, shape.features, shape.pooled(), {}});
     }
 
     int value(std::string_view name) const { return place_of_.at(name); }
@@ -109,10 +109,10 @@ class Compiler {
     Status declare(std::size_t index) {
         Ordered& step = order_[index];
         const GraphValue& shape = shapes_.at(step.last->name);
-        if (shape.features > kMaxElements / most_rows(shape.pooled)) {
+        if (shape.features > kMaxElements / most_rows(shape.pooled())) {
             return at_node(*step.node, Status(StatusCode::kInvalidArgument,
                                               fmt::format("{} rows of {} features; expected at most {} elements in all",
-                                                          most_rows(shape.pooled), shape.features, kMaxElements)));
+                                                          most_rows(shape.pooled()), shape.features, kMaxElements)));
         }
         for (const std::string& input : step.node->inputs) {
             if (step.linear) continue;
@@ -279,6 +279,10 @@ class Compiler {
 Result<CompiledSession> compile(StepContext& context, const Plan& plan) {
     const Result<GraphValues> shapes = values_of(context.graph);
     if (!shapes.ok()) return shapes.status();
+    if (const Node* other = first_other(context.graph)) {
+        return Status(StatusCode::kUnsupported, fmt::format("node {}: expected what a session can run, found {}",
+                                                            quote(other->name), other->what));
+    }
     const GraphReaders readers(context.graph);
     const Result<FusedLinears> fused = fuse_linears(context.graph, readers, plan);
     if (!fused.ok()) return fused.status();

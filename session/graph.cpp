@@ -15,13 +15,17 @@ namespace {
 
 using internal::quote;
 
-constexpr std::array<std::string_view, 10> kNodeOps = {"embedding", "linear", "layernorm", "rmsnorm", "activation",
-                                                       "add",       "gate",   "attention", "pool",    "normalize"};
+constexpr std::array<std::string_view, 11> kNodeOps = {"embedding",  "linear",    "layernorm", "rmsnorm",
+                                                       "activation", "add",       "gate",      "attention",
+                                                       "pool",       "normalize", "other"};
+constexpr std::array<std::string_view, 3> kRowsUnits = {"tokens", "sequences", "fixed"};
 constexpr std::array<std::string_view, 3> kPoolings = {"mean", "first", "last"};
-static_assert(kNodeOps.size() == static_cast<std::size_t>(NodeOp::kNormalize) + 1);
+static_assert(kNodeOps.size() == static_cast<std::size_t>(NodeOp::kOther) + 1);
+static_assert(kRowsUnits.size() == static_cast<std::size_t>(Rows::Unit::kFixed) + 1);
 static_assert(kPoolings.size() == static_cast<std::size_t>(Pooling::kLast) + 1);
 
-constexpr std::array<std::size_t, kNodeOps.size()> kInputCounts = {0, 1, 1, 1, 1, 2, 2, 3, 1, 1};
+constexpr std::size_t kAnyCount = SIZE_MAX;
+constexpr std::array<std::size_t, kNodeOps.size()> kInputCounts = {0, 1, 1, 1, 1, 2, 2, 3, 1, 1, kAnyCount};
 
 std::string expected(std::string_view field, const std::string& what, std::string_view found) {
     return fmt::format("{}: expected {}, found {}", field, what, found);
@@ -60,6 +64,34 @@ std::string check_rotary(const Rotary& rotary) {
     return expected("rotary.original_context", "an integer >= 1", scaling.original_context);
 }
 
+std::string text_of(const Rows& rows) {
+    std::string text =
+        rows.unit == Rows::Unit::kFixed ? fmt::format("{}", rows.count) : std::string(name_of(rows.unit));
+    return rows.part == rows.of ? text : fmt::format("{} * {} / {}", text, rows.part, rows.of);
+}
+
+std::string rows_of_two_kinds(const Rows& a, const Rows& b) {
+    const bool sorted = a.unit <= b.unit;
+    return fmt::format("inputs: expected rows of one kind, found {} and {}", text_of(sorted ? a : b),
+                       text_of(sorted ? b : a));
+}
+
+std::string check_rows(const std::optional<Rows>& rows) {
+    if (!rows) return {};
+    const bool fixed = rows->unit == Rows::Unit::kFixed;
+    if (fixed ? rows->count < 1 || rows->count > kMaxExtent : rows->count != 0)
+        return expected("count", fixed ? fmt::format("1 to {}", kMaxExtent) : "0 unless fixed", rows->count);
+    if (rows->part >= 1 && rows->of >= rows->part && rows->of <= kMaxExtent) return {};
+    return fmt::format("expected a part of rows, found {} of {}", rows->part, rows->of);
+}
+
+// Of what a node yields, where its op does not say it.
+Rows rows_of(const Node& node, std::span<const GraphValue> inputs) {
+    if (node.op == NodeOp::kPool) return {.unit = Rows::Unit::kSequences};
+    if (node.rows) return *node.rows;
+    return inputs.empty() ? Rows() : inputs[0].rows;
+}
+
 // Shapes of one node's inputs, all of which are there.
 class NodeCheck {
   public:
@@ -70,9 +102,12 @@ class NodeCheck {
         for (std::size_t i = 0; i < inputs_.size(); i++) {
             if (inputs_[i].features == 0)
                 return expected("inputs", "values", fmt::format("the indices {}", quote(node_.inputs[i])));
-            if (inputs_[i].pooled != inputs_[0].pooled)
-                return "inputs: expected rows of one kind, found tokens and sequences";
+            if (inputs_[i].rows != inputs_[0].rows && node_.op != NodeOp::kOther)
+                return rows_of_two_kinds(inputs_[0].rows, inputs_[i].rows);
         }
+        if (node_.rows && node_.op != NodeOp::kEmbedding && node_.op != NodeOp::kOther)
+            return fmt::format("rows: expected none for {}, found {}", name_of(node_.op), text_of(*node_.rows));
+        if (std::string text = check_rows(node_.rows); !text.empty()) return "rows: " + text;
         if (node_.features < 1 || node_.features > kMaxExtent)
             return expected("features", fmt::format("1 to {}", kMaxExtent), node_.features);
         switch (node_.op) {
@@ -93,8 +128,10 @@ class NodeCheck {
             case NodeOp::kAttention:
                 return check_attention();
             case NodeOp::kPool:
-                if (inputs_[0].pooled) return "inputs: expected rows of tokens, found rows of sequences";
+                if (inputs_[0].pooled()) return "inputs: expected rows of tokens, found rows of sequences";
                 return same_features(0);
+            case NodeOp::kOther:
+                return node_.what.empty() ? "what: expected what the node is, found nothing" : std::string();
             case NodeOp::kNormalize:
                 if (std::string text = check_positive("epsilon", node_.epsilon); !text.empty()) return text;
                 return same_features(0);
@@ -140,7 +177,7 @@ class NodeCheck {
                 fmt::format("{} heads of {} features in {}", node_.key_heads, head, quote(node_.inputs[input])),
                 inputs_[input].features);
         }
-        if (inputs_[0].pooled) return "inputs: expected rows of tokens, found rows of sequences";
+        if (inputs_[0].pooled()) return "inputs: expected rows of tokens, found rows of sequences";
         if (std::string text = check_positive("scale", node_.scale); !text.empty()) return text;
         if (node_.rotary && head % 2 != 0) return expected("rotary", "an even number of features of a head", head);
         return node_.rotary ? check_rotary(*node_.rotary) : std::string();
@@ -187,6 +224,13 @@ std::optional<Pooling> parse_pooling(std::string_view name) {
     return internal::enum_from_name<Pooling>(kPoolings, name);
 }
 
+std::string_view name_of(Rows::Unit unit) {
+    return internal::enum_name(kRowsUnits, unit);
+}
+std::optional<Rows::Unit> parse_rows_unit(std::string_view name) {
+    return internal::enum_from_name<Rows::Unit>(kRowsUnits, name);
+}
+
 Result<GraphValues> values_of(const Graph& graph) {
     GraphValues values;
     const auto fail = [](std::string_view what, std::string_view name, std::size_t index, std::string_view text) {
@@ -201,7 +245,10 @@ Result<GraphValues> values_of(const Graph& graph) {
         if (text.empty() && (input.features < 0 || input.features > kMaxExtent))
             text = expected("features", fmt::format("0 to {}", kMaxExtent), input.features);
         if (text.empty() && input.optional && input.features != 0) text = "optional: expected indices, found values";
-        if (text.empty() && !values.emplace(input.name, GraphValue{input.features, false}).second)
+        if (text.empty()) {
+            if (const std::string wrong = check_rows(input.rows); !wrong.empty()) text = "rows: " + wrong;
+        }
+        if (text.empty() && !values.emplace(input.name, GraphValue{input.features, input.rows}).second)
             text = "name: used twice";
         if (!text.empty()) return fail("input", input.name, i, text);
     }
@@ -210,7 +257,7 @@ Result<GraphValues> values_of(const Graph& graph) {
         const Node& node = graph.nodes[i];
         std::string text = check_name(node.name);
         const std::size_t count = kInputCounts[static_cast<std::size_t>(node.op)];
-        if (text.empty() && node.inputs.size() != count)
+        if (text.empty() && count != kAnyCount && node.inputs.size() != count)
             text = expected("inputs", fmt::format("{} for {}", count, name_of(node.op)),
                             static_cast<std::int64_t>(node.inputs.size()));
         inputs.clear();
@@ -223,8 +270,7 @@ Result<GraphValues> values_of(const Graph& graph) {
             inputs.push_back(found->second);
         }
         if (text.empty()) text = NodeCheck(graph, node, inputs).run();
-        const bool pooled = node.op == NodeOp::kPool || (!inputs.empty() && inputs[0].pooled);
-        if (text.empty() && !values.emplace(node.name, GraphValue{node.features, pooled}).second)
+        if (text.empty() && !values.emplace(node.name, GraphValue{node.features, rows_of(node, inputs)}).second)
             text = "name: used twice";
         if (!text.empty()) return fail("node", node.name, i, text);
     }

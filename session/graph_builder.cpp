@@ -4,7 +4,6 @@
 
 namespace octile {
 
-// An unknown name: finish() tells.
 std::int64_t GraphBuilder::features_of(const std::string& name) const {
     const auto found = features_.find(name);
     return found == features_.end() ? 1 : found->second;
@@ -22,8 +21,8 @@ std::string GraphBuilder::indices(std::string name, bool optional) {
     return name;
 }
 
-std::string GraphBuilder::values(std::string name, std::int64_t features) {
-    graph_.inputs.push_back({name, features});
+std::string GraphBuilder::values(std::string name, std::int64_t features, const Rows& rows) {
+    graph_.inputs.push_back({name, features, false, rows});
     features_[name] = features;
     return name;
 }
@@ -101,6 +100,16 @@ std::string GraphBuilder::attention(std::string name, const std::string& queries
 std::string GraphBuilder::pool(std::string name, const std::string& x, Pooling pooling) {
     return append(
         {.name = std::move(name), .op = NodeOp::kPool, .inputs = {x}, .features = features_of(x), .pooling = pooling});
+}
+
+std::string GraphBuilder::other(std::string name, std::string what, std::vector<std::string> inputs,
+                                std::int64_t features, std::optional<Rows> rows) {
+    return append({.name = std::move(name),
+                   .op = NodeOp::kOther,
+                   .inputs = std::move(inputs),
+                   .features = features,
+                   .what = std::move(what),
+                   .rows = rows});
 }
 
 std::string GraphBuilder::normalize(std::string name, const std::string& x, double epsilon) {

@@ -31,6 +31,22 @@ std::string rotary_text(const Rotary& rotary) {
     return text + "}";
 }
 
+std::string rows_text(const Rows& rows) {
+    return fmt::format("{{\"unit\": \"{}\", \"count\": {}, \"part\": {}, \"of\": {}}}", name_of(rows.unit), rows.count,
+                       rows.part, rows.of);
+}
+
+Rows read_rows(const json& value, const std::string& path, Status& status) {
+    ObjectReader reader(value, path, status, "rows");
+    Rows rows;
+    rows.unit = reader.name("unit", parse_rows_unit, "one of \"tokens\", \"sequences\", \"fixed\"");
+    rows.count = reader.integer("count", 0, kMaxExtent);
+    rows.part = reader.integer("part", 1, kMaxExtent);
+    rows.of = reader.integer("of", 1, kMaxExtent);
+    reader.finish();
+    return rows;
+}
+
 bool is_norm(NodeOp op) {
     return op == NodeOp::kLayerNorm || op == NodeOp::kRmsNorm;
 }
@@ -52,6 +68,9 @@ std::string node_text(const Node& node) {
         text += fmt::format(", \"key_heads\": {}, \"causal\": {}, \"scale\": {}, \"rotary\": {}", node.key_heads,
                             node.causal, node.scale, node.rotary ? rotary_text(*node.rotary) : "null");
     }
+    if (node.op == NodeOp::kOther) text += fmt::format(", \"what\": {}", json_string(node.what));
+    if (node.rows) text += fmt::format(", \"rows\": {}", rows_text(*node.rows));
+    if (!node.assumptions.empty()) text += fmt::format(", \"assumed\": {}", json_strings(node.assumptions));
     if (node.op == NodeOp::kEmbedding) {
         text += ", \"tables\": [";
         for (std::size_t i = 0; i < node.tables.size(); i++)
@@ -102,7 +121,7 @@ Node read_node(const json& value, const std::string& path, Status& status) {
     node.name = reader.string("name");
     node.op = reader.name("op", parse_node_op,
                           "one of \"embedding\", \"linear\", \"layernorm\", \"rmsnorm\", \"activation\", \"add\", "
-                          "\"gate\", \"attention\", \"pool\", \"normalize\"");
+                          "\"gate\", \"attention\", \"pool\", \"normalize\", \"other\"");
     node.inputs = reader.strings("inputs");
     node.features = reader.integer("features", 1, kMaxExtent);
     if (node.op == NodeOp::kLinear || is_norm(node.op)) node.weight = reader.string("weight");
@@ -123,6 +142,9 @@ Node read_node(const json& value, const std::string& path, Status& status) {
             node.rotary = read_rotary(*rotary, reader.path_to("rotary"), status);
     }
     if (node.op == NodeOp::kEmbedding) node.tables = read_tables(reader, status);
+    if (node.op == NodeOp::kOther) node.what = reader.string("what");
+    if (reader.has("rows")) node.rows = read_rows(*reader.member("rows"), reader.path_to("rows"), status);
+    if (reader.has("assumed")) node.assumptions = reader.strings("assumed");
     reader.finish();
     return node;
 }
@@ -133,6 +155,7 @@ GraphInput read_input(const json& value, const std::string& path, Status& status
     input.name = reader.string("name");
     input.features = reader.integer("features", 0, kMaxExtent);
     input.optional = reader.boolean("optional");
+    if (reader.has("rows")) input.rows = read_rows(*reader.member("rows"), reader.path_to("rows"), status);
     reader.finish();
     return input;
 }
@@ -158,8 +181,10 @@ std::string to_json(const Graph& graph) {
     std::string text = fmt::format("{{\"octile_graph\": 1,\n \"name\": {},\n \"inputs\": [", json_string(graph.name));
     for (std::size_t i = 0; i < graph.inputs.size(); i++) {
         const GraphInput& input = graph.inputs[i];
-        text += fmt::format("{}\n  {{\"name\": {}, \"features\": {}, \"optional\": {}}}", i ? "," : "",
+        text += fmt::format("{}\n  {{\"name\": {}, \"features\": {}, \"optional\": {}", i ? "," : "",
                             json_string(input.name), input.features, input.optional);
+        if (input.rows != Rows()) text += fmt::format(", \"rows\": {}", rows_text(input.rows));
+        text += "}";
     }
     text += "],\n \"nodes\": [";
     for (std::size_t i = 0; i < graph.nodes.size(); i++)

@@ -12,7 +12,10 @@ namespace octile {
 
 struct GraphValue {
     std::int64_t features = 0;  // 0: indices
-    bool pooled = false;        // a row for each sequence instead of each token
+    Rows rows = {};
+
+    // A row for each sequence instead of each token.
+    bool pooled() const { return rows.unit == Rows::Unit::kSequences; }
 };
 
 using GraphValues = std::map<std::string, GraphValue, std::less<>>;

@@ -43,22 +43,37 @@ enum class NodeOp {
     kAttention,   // softmax attention; inputs: queries, keys, values
     kPool,        // one row for each sequence
     kNormalize,   // each row divided by its length
+    kOther,       // what no session runs, and `what` names: it keeps a network plannable
 };
 
 // What a pooling makes of a sequence's rows.
 enum class Pooling { kMean, kFirst, kLast };
 
-// "embedding" "linear" "layernorm" "rmsnorm" "activation" "add" "gate" "attention" "pool" "normalize"
+// "embedding" "linear" "layernorm" "rmsnorm" "activation" "add" "gate" "attention" "pool" "normalize" "other"
 std::string_view name_of(NodeOp op);
 std::string_view name_of(Pooling pooling);  // "mean" "first" "last"
 std::optional<NodeOp> parse_node_op(std::string_view name);
 std::optional<Pooling> parse_pooling(std::string_view name);
+
+// How many rows a value has. A session knows tokens and sequences; a planner tells M by it.
+struct Rows {
+    enum class Unit { kTokens, kSequences, kFixed };
+    Unit unit = Unit::kTokens;
+    std::int64_t count = 0;         // kFixed: for each sequence, as patches of an image or frames of a sound
+    std::int64_t part = 1, of = 1;  // of these rows: an expert sees `part` of every `of`, rounded up
+
+    bool operator==(const Rows&) const = default;
+};
+
+std::string_view name_of(Rows::Unit unit);  // "tokens" "sequences" "fixed"
+std::optional<Rows::Unit> parse_rows_unit(std::string_view name);
 
 // What a program hands to the network, one row per token.
 struct GraphInput {
     std::string name;
     std::int64_t features = 0;  // columns of an f32 matrix; 0: an int32 index for each row
     bool optional = false;      // of indices: all 0 where the program has none
+    Rows rows = {};
 
     bool operator==(const GraphInput&) const = default;
 };
@@ -109,6 +124,9 @@ struct Node {
     double scale = 0;     // kAttention: of the scores; 1 / sqrt(features of a head) as a rule
     std::optional<Rotary> rotary = {};  // kAttention
     Pooling pooling = Pooling::kMean;
+    std::string what = {};          // kOther: what it is, for messages
+    std::optional<Rows> rows = {};  // kEmbedding, kOther: of what it yields; absent: tokens, or those of its input
+    std::vector<std::string> assumptions = {};  // as of a Layer
 
     bool operator==(const Node&) const = default;
 };
@@ -137,6 +155,15 @@ Result<Graph> graph_from_json(std::string_view json);
 // plan's fusion makes of the three. Precondition: validate(graph) is ok.
 Model layers_of(const Graph& graph, std::int64_t tokens);
 
+// Whether layers_of() needs to be told the tokens: some rows are counted in them.
+bool counts_tokens(const Graph& graph);
+
+// The graph without the nodes that no output needs: what a session runs of a network that is planned as a whole.
+Graph needed_part(const Graph& graph);
+
+// The first node that no session runs; null: there is none.
+const Node* first_other(const Graph& graph);
+
 // Where a tensor's elements are, and who keeps them there (null: the caller does).
 struct TensorSource {
     MatrixView view;  // f32, f16 or bf16; a vector is [1, K]
@@ -157,7 +184,7 @@ class GraphBuilder {
     explicit GraphBuilder(std::string name) { graph_.name = std::move(name); }
 
     std::string indices(std::string name, bool optional = false);
-    std::string values(std::string name, std::int64_t features);
+    std::string values(std::string name, std::int64_t features, const Rows& rows = {});
 
     std::string embedding(std::string name, std::int64_t features, std::vector<EmbeddingTable> tables);
     std::string linear(std::string name, const std::string& x, std::int64_t features, bool bias = true);
@@ -177,16 +204,20 @@ class GraphBuilder {
     std::string attention(std::string name, const std::string& queries, const std::string& keys,
                           const std::string& values, const Attention& options);
     std::string pool(std::string name, const std::string& x, Pooling pooling);
+    // A node that no session runs. It yields as many rows as its first input, or `rows`.
+    std::string other(std::string name, std::string what, std::vector<std::string> inputs, std::int64_t features,
+                      std::optional<Rows> rows = {});
     std::string normalize(std::string name, const std::string& x, double epsilon = 1e-12);
 
     // The node added last, for what its function has no argument for.
     Node& last() { return graph_.nodes.back(); }
+    // Columns of a node or input; 1 for an unknown name, of which finish() tells.
+    std::int64_t features_of(const std::string& name) const;
 
     Result<Graph> finish(std::vector<std::string> outputs) &&;
 
   private:
     std::string append(Node node);
-    std::int64_t features_of(const std::string& name) const;
 
     Graph graph_;
     std::map<std::string, std::int64_t, std::less<>> features_;

@@ -55,6 +55,11 @@ struct Layer {
     std::string residual = {};
     // Of a layer list, not of a plan, where the reason says it.
     WeightForm weights = WeightForm::kFloat;
+    // What this layer reads is not in the list, or nobody knows it: it shares its input with no other layer, and
+    // nothing before it writes its panel. `inputs` is empty then.
+    bool input_unknown = false;
+    // What of this row no file says and a reader took for granted, each in a few words. Empty: everything is said.
+    std::vector<std::string> assumptions = {};
 
     bool operator==(const Layer&) const = default;
 };

@@ -11,6 +11,7 @@
 
 #include "calibration/smooth_quant.h"
 #include "calibration/synthetic.h"
+#include "inputs/checkpoint_network.h"
 #include "tests/calibration/array_builder.h"
 #include "tests/inputs/safetensors_builder.h"
 #include "tests/inputs/status_checks.h"
@@ -71,10 +72,11 @@ std::map<std::string, LayerAccuracy> measure(const Weights& weights, const Activ
         Checkpoint::open(folder.write("net.safetensors", weights.bytes()), InputFormat::kSafetensors);
     INFO(checkpoint.status().message());
     REQUIRE(checkpoint.ok());
-    const Result<LinearTensors> tensors = find_linear_tensors(checkpoint.value(), 8, "");
-    REQUIRE(tensors.ok());
+    const Result<CheckpointNetwork> network = read_network(checkpoint.value(), {.tokens = 8, .skip = {}});
+    REQUIRE(network.ok());
+    const LinearTensors* tensors = &network->tensors;
     const Result<std::vector<LayerAccuracy>> found =
-        measure_accuracy(tensors.value(), activations, options, usable_isas().value());
+        measure_accuracy(*tensors, activations, options, usable_isas().value());
     INFO(found.status().message());
     REQUIRE(found.ok());
     std::map<std::string, LayerAccuracy> layers;
@@ -142,6 +144,9 @@ TEST_CASE("accuracy: what reads the norm beside its linears does not matter: not
     weights.norm("encoder.layer.0.attention.output.LayerNorm", gamma);
     weights.linear("encoder.layer.0.intermediate.dense", kHidden, kHidden);
     weights.linear("encoder.layer.0.attention.output.dense", kHidden, kHidden);
+    weights.linear("encoder.layer.0.output.dense", kHidden, kHidden);
+    for (const char* const name : {"query", "key", "value"})
+        weights.linear(fmt::format("encoder.layer.0.attention.self.{}", name), kHidden, kHidden);
     const auto layers = measure(weights);
     const LayerAccuracy& behind = layers.at("encoder.layer.0.intermediate.dense");
     REQUIRE(behind.smoothed);

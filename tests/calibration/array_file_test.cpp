@@ -22,7 +22,7 @@ using octile::test::zip_bytes;
 
 namespace {
 
-Result<Rows> parse(const std::string& bytes, std::int64_t max_rows = 100) {
+Result<ArrayRows> parse(const std::string& bytes, std::int64_t max_rows = 100) {
     return parse_npy(std::as_bytes(std::span(bytes)), "x.npy", max_rows);
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("npz: stored and deflated members") {
             INFO(file.status().message());
             REQUIRE(file.ok());
             CHECK(file.value().names() == std::vector<std::string>{"b", "layer.0.fc"});
-            const Result<Rows> rows = file.value().read("layer.0.fc", 10);
+            const Result<ArrayRows> rows = file.value().read("layer.0.fc", 10);
             INFO(rows.status().message());
             REQUIRE(rows.ok());
             CHECK(rows.value().values == kSix);
@@ -126,7 +126,7 @@ TEST_CASE("npz: mutations and cuts end in words") {
         const Status status = [&] {
             if (!file.ok()) return file.status();
             for (const std::string& name : file.value().names()) {
-                const Result<Rows> rows = file.value().read(name, 10);
+                const Result<ArrayRows> rows = file.value().read(name, 10);
                 if (!rows.ok()) return rows.status();
             }
             return Status();

@@ -44,6 +44,25 @@ std::string replaced(std::string text, const std::string& from, const std::strin
     return text.replace(at, from.size(), to);
 }
 
+// The tensors that a configuration's graph names, each with `prefix` in front.
+TensorList tensors_of(const std::string& text, const std::string& prefix) {
+    TensorList list;
+    const Graph graph = graph_of(text);
+    std::map<std::string, std::int64_t> features;
+    for (const Node& node : graph.nodes) {
+        features[node.name] = node.features;
+        for (const EmbeddingTable& table : node.tables)
+            list.add(prefix + table.tensor, {table.rows, node.features});
+        if (node.weight.empty() || list.has(prefix + node.weight)) continue;
+        if (node.op == NodeOp::kLinear)
+            list.add(prefix + node.weight, {node.features, features.at(node.inputs[0])});
+        else
+            list.add(prefix + node.weight, {node.features / node.heads});
+        if (!node.bias.empty()) list.add(prefix + node.bias, {node.features});
+    }
+    return list;
+}
+
 const Node& node_of(const Graph& graph, const std::string& name) {
     for (const Node& node : graph.nodes)
         if (node.name == name) return node;
@@ -53,7 +72,7 @@ const Node& node_of(const Graph& graph, const std::string& name) {
 
 TEST_CASE("a graph has the linears that the configuration's list has") {
     for (const std::string& text : {kBert, kLlama, kQwen3, kQwen2}) {
-        const Result<Model> listed = read_model_config(text, "net/config.json", 8);
+        const Result<Model> listed = read_model_config(text, "net/config.json", {8});
         REQUIRE(listed.ok());
         std::map<std::string, std::tuple<std::int64_t, std::int64_t, bool>> wanted, found;
         for (const Layer& layer : listed->layers) {
@@ -85,8 +104,8 @@ TEST_CASE("an encoder's tables, pooling and names") {
     const Graph plain = graph_of(kBert, {.pooling = Pooling::kFirst, .normalize = false});
     CHECK(node_of(plain, "embedding").pooling == Pooling::kFirst);
 
-    const Graph roberta = graph_of(replaced(kBert, "\"bert\"", "\"roberta\""),
-                                   {.has_tensor = [](std::string_view name) { return name.starts_with("roberta."); }});
+    const TensorList tensors = tensors_of(replaced(kBert, "\"bert\"", "\"roberta\""), "roberta.");
+    const Graph roberta = graph_of(replaced(kBert, "\"bert\"", "\"roberta\""), {.tensors = &tensors});
     CHECK(node_of(roberta, "roberta.embeddings").tables[2].offset == 2);
     CHECK(node_of(roberta, "roberta.encoder.layer.1.output.dense").weight ==
           "roberta.encoder.layer.1.output.dense.weight");
@@ -103,8 +122,9 @@ TEST_CASE("a decoder's attention and head") {
     CHECK(node_of(llama, "lm_head").weight == "model.embed_tokens.weight");
     CHECK(node_of(llama, "lm_head").inputs[0] == "model.norm");
     CHECK(node_of(llama, "model.norm").inputs[0] == "last_token");
-    const GraphOptions untied{.all_logits = true, .has_tensor = [](std::string_view) { return true; }};
-    const Graph all = graph_of(kLlama, untied);
+    TensorList tensors = tensors_of(kLlama, "");
+    tensors.add("lm_head.weight", {128256, 2048});
+    const Graph all = graph_of(kLlama, {.all_logits = true, .tensors = &tensors});
     CHECK(node_of(all, "lm_head").weight == "lm_head.weight");
     CHECK(node_of(all, "model.norm").inputs[0] == "model.layers.1.mlp.residual");
 
@@ -125,8 +145,10 @@ TEST_CASE("what a graph cannot say is refused by its key") {
     require_error(bert("\"bert\"", "\"vit\""), StatusCode::kParseError, {"model_type", "vit"});
     require_error(error(replaced(kLlama, "\"llama3\"", "\"yarn\"")), StatusCode::kParseError,
                   {"rope_scaling", "llama3", "yarn"});
-    require_error(error(replaced(kQwen3, "false, \"sliding", "true, \"sliding")), StatusCode::kParseError,
-                  {"sliding_window", "32768"});
+    // Layers from max_window_layers on have a window: none of two, unless it says so.
+    CHECK(error(replaced(kQwen3, "false, \"sliding", "true, \"sliding")).ok());
+    require_error(error(replaced(kQwen3, "false, \"sliding", "true, \"max_window_layers\": 1, \"sliding")),
+                  StatusCode::kParseError, {"sliding_window", "32768"});
     require_error(error(replaced(kLlama, "32, \"num_key", "30, \"num_key")), StatusCode::kParseError, {"key_heads"});
     require_error(error("[]"), StatusCode::kParseError, {"an object"});
 }

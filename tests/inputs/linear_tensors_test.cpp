@@ -95,34 +95,23 @@ std::vector<TestTensor> bert(int blocks) {
 
 }  // namespace
 
-TEST_CASE("linear tensors: a BERT checkpoint in order of execution") {
+TEST_CASE("linear tensors: names say nothing of what is read, and what stands behind it") {
     const Found found = find(bert(12));
     const std::vector<std::string> names = found.names();
     REQUIRE(names.size() == 1 + 12 * 8 + 1);
     CHECK(names[0] == "embeddings.LayerNorm");
-    const std::string block = "encoder.layer.2.";  // the third, not the one after layer 10 and 11
-    const std::vector<std::string> third(names.begin() + 17, names.begin() + 25);
-    CHECK(third == std::vector<std::string>{block + "attention.self.query", block + "attention.self.key",
-                                            block + "attention.self.value", block + "attention.output.dense",
-                                            block + "attention.output.LayerNorm", block + "intermediate.dense",
-                                            block + "output.dense", block + "output.LayerNorm"});
+    CHECK(names[17].starts_with("encoder.layer.2."));  // the third, not the one after layer 10 and 11
     CHECK(names.back() == "pooler.dense");
-
-    const std::string before = "encoder.layer.1.output.LayerNorm";
-    CHECK(found.layer(block + "attention.self.query") ==
-          Layer{block + "attention.self.query", Op::kLinear, 128, 4, 4, 1, Activation::kNone, true, {}, {}, {}});
-    CHECK(found.layer(block + "attention.self.value").inputs == std::vector<std::string>{before});
-    CHECK(found.layer(block + "attention.output.dense").inputs ==
-          std::vector<std::string>{block + "attention.self.query", block + "attention.self.key",
-                                   block + "attention.self.value"});
-    CHECK(
-        found.layer(block + "attention.output.LayerNorm") ==
-        Layer{block + "attention.output.LayerNorm", Op::kLayerNorm, 128, 4, 4, 1, Activation::kNone, true, {}, {}, {}});
-    CHECK(found.layer(block + "intermediate.dense") ==
-          Layer{block + "intermediate.dense", Op::kLinear, 128, 4, 8, 1, Activation::kGelu, true, {}, {}, {}});
-    CHECK(found.layer(block + "output.dense") ==
-          Layer{block + "output.dense", Op::kLinear, 128, 8, 4, 1, Activation::kNone, true, {}, {}, {}});
-    CHECK(found.layer("encoder.layer.0.attention.self.key").inputs == std::vector<std::string>{"embeddings.LayerNorm"});
+    for (const LinearTensor& tensor : found.tensors.layers) {
+        CHECK(tensor.layer.m == 128);
+        CHECK(tensor.layer.bias);
+        CHECK(tensor.layer.input_unknown);
+        CHECK(tensor.layer.activation == Activation::kNone);
+    }
+    const Layer& up = found.layer("encoder.layer.2.intermediate.dense");
+    CHECK((up.op == Op::kLinear && up.k == 4 && up.n == 8));
+    const Layer& norm = found.layer("encoder.layer.2.output.LayerNorm");
+    CHECK((norm.op == Op::kLayerNorm && norm.k == 4 && norm.n == 4));
 
     CHECK(found.tensors.left_out.size() == 4);
     CHECK(found.why("embeddings.word_embeddings.weight") == "an embedding table");
@@ -138,37 +127,6 @@ TEST_CASE("linear tensors: a BERT checkpoint in order of execution") {
         CHECK(tensor.weight.bytes() ==
               static_cast<std::size_t>(tensor.layer.n * (tensor.layer.op == Op::kLinear ? tensor.layer.k : 1)) * 4);
     }
-}
-
-TEST_CASE("linear tensors: a Llama checkpoint") {
-    const std::string block = "model.layers.0.";
-    const Found found = find({{"lm_head.weight", {99, 4}, "BF16"},
-                              {"model.embed_tokens.weight", {99, 4}, "BF16"},
-                              {block + "input_layernorm.weight", {4}, "BF16"},
-                              {block + "mlp.down_proj.weight", {4, 8}, "BF16"},
-                              {block + "mlp.gate_proj.weight", {8, 4}, "BF16"},
-                              {block + "mlp.up_proj.weight", {8, 4}, "BF16"},
-                              {block + "post_attention_layernorm.weight", {4}, "BF16"},
-                              {block + "self_attn.k_norm.weight", {2}, "BF16"},
-                              {block + "self_attn.k_proj.weight", {2, 4}, "BF16"},
-                              {block + "self_attn.o_proj.weight", {4, 4}, "BF16"},
-                              {block + "self_attn.q_norm.weight", {2}, "BF16"},
-                              {block + "self_attn.q_proj.weight", {4, 4}, "BF16"},
-                              {block + "self_attn.v_proj.weight", {2, 4}, "BF16"},
-                              {"model.norm.weight", {4}, "BF16"}});
-    CHECK(found.names() == std::vector<std::string>{block + "input_layernorm", block + "self_attn.q_proj",
-                                                    block + "self_attn.k_proj", block + "self_attn.v_proj",
-                                                    block + "self_attn.o_proj", block + "post_attention_layernorm",
-                                                    block + "mlp.gate_proj", block + "mlp.up_proj",
-                                                    block + "mlp.down_proj", "model.norm", "lm_head"});
-    CHECK(found.layer(block + "mlp.gate_proj").activation == Activation::kSilu);
-    CHECK(found.layer(block + "mlp.up_proj").inputs == std::vector<std::string>{block + "post_attention_layernorm"});
-    CHECK(found.layer(block + "mlp.down_proj").inputs ==
-          std::vector<std::string>{block + "mlp.gate_proj", block + "mlp.up_proj"});
-    CHECK_FALSE(found.layer(block + "input_layernorm").bias);
-    CHECK(found.layer("lm_head").n == 99);
-    CHECK(found.why("model.embed_tokens.weight") == "an embedding table");
-    CHECK(found.why(block + "self_attn.q_norm.weight") == "a norm of single heads");
 }
 
 TEST_CASE("linear tensors: what is left out, and why") {
@@ -187,7 +145,7 @@ TEST_CASE("linear tensors: what is left out, and why") {
                               {"time_embedding.linear_1.bias", {2}},
                               {"logit_scale", {}},
                               {"ids.weight", {2, 2, 2}, "I64"}});
-    CHECK(found.names() == std::vector<std::string>{"time_embedding.linear_1", "fc"});  // a bias makes it a linear
+    CHECK(found.names() == std::vector<std::string>{"fc", "time_embedding.linear_1"});  // a bias makes it a linear
     CHECK(found.why("conv.weight") == "4-D: neither a linear nor a norm");
     CHECK(found.why("conv.bias") == "neither a *.weight nor the bias of a layer");
     CHECK(found.why("bn_norm.weight") == "a batch norm");
@@ -201,7 +159,7 @@ TEST_CASE("linear tensors: what is left out, and why") {
 TEST_CASE("linear tensors: skip") {
     CHECK(find(bert(1), "attention").names() ==
           std::vector<std::string>{"embeddings.LayerNorm", "encoder.layer.0.intermediate.dense",
-                                   "encoder.layer.0.output.dense", "encoder.layer.0.output.LayerNorm", "pooler.dense"});
+                                   "encoder.layer.0.output.LayerNorm", "encoder.layer.0.output.dense", "pooler.dense"});
     const Found found = find(bert(1), "^pooler\\.dense$|LayerNorm");
     CHECK(found.names().size() == 6);
     CHECK(found.why("pooler.dense.weight") == "skipped on request");

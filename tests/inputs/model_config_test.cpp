@@ -34,7 +34,7 @@ const std::string kWhisper = R"({"architectures":["WhisperForConditionalGenerati
     "encoder_ffn_dim":1536,"encoder_layers":4,"max_source_positions":1500,"model_type":"whisper","vocab_size":51865})";
 
 Model read(const std::string& text, std::optional<std::int64_t> tokens) {
-    const Result<Model> model = read_model_config(text, "net/config.json", tokens);
+    const Result<Model> model = read_model_config(text, "net/config.json", {tokens});
     INFO(model.status().message());
     REQUIRE(model.ok());
     return model.value();
@@ -122,7 +122,7 @@ TEST_CASE("config: what families differ in") {
 
 TEST_CASE("config: M is asked for where the network does not say it") {
     for (const std::string& text : {kBert, kLlama, kQwen3, kWhisper}) {
-        require_error(read_model_config(text, "a/config.json", std::nullopt).status(), StatusCode::kInvalidArgument,
+        require_error(read_model_config(text, "a/config.json", {}).status(), StatusCode::kInvalidArgument,
                       {"a/config.json: ", "--tokens"});
     }
     const TempFolder folder;
@@ -160,11 +160,11 @@ TEST_CASE("config: what is wrong is named by key") {
         std::string text = kLlama;
         text.replace(text.find(bad.from), bad.from.size(), bad.to);
         INFO(text);
-        require_error(read_model_config(text, "config.json", 8).status(), StatusCode::kParseError, bad.words);
+        require_error(read_model_config(text, "config.json", {8}).status(), StatusCode::kParseError, bad.words);
     }
-    require_error(read_model_config("[1]", "config.json", 8).status(), StatusCode::kParseError,
+    require_error(read_model_config("[1]", "config.json", {8}).status(), StatusCode::kParseError,
                   {"$: expected an object"});
     std::string vit = kVit;
     vit.replace(vit.find("\"patch_size\":16"), 15, "\"patch_size\":999");
-    require_error(read_model_config(vit, "config.json", 8).status(), StatusCode::kParseError, {"patch_size: "});
+    require_error(read_model_config(vit, "config.json", {8}).status(), StatusCode::kParseError, {"patch_size: "});
 }

@@ -91,9 +91,9 @@ TEST_CASE("mutation: configurations and indexes") {
     const std::string config =
         R"({"architectures":["LlamaForCausalLM"],"head_dim":64,"hidden_act":"silu","hidden_size":64,"rms_norm_eps":1e-5,)"
         R"("intermediate_size":128,"model_type":"llama","num_attention_heads":4,"num_hidden_layers":2,"vocab_size":99})";
-    REQUIRE(read_model_config(config, "config.json", 4).ok());
+    REQUIRE(read_model_config(config, "config.json", {4}).ok());
     for_each_mutation(config, [](const std::string& mutated) {
-        check_answer(read_model_config(mutated, "config.json", 4), mutated);
+        check_answer(read_model_config(mutated, "config.json", {4}), mutated);
     });
     const test::TempFolder folder;
     folder.write("a", test::safetensors_bytes({{"x.weight", {2, 2}, "I8"}, {"x.weight_scale", {2, 1}}}));

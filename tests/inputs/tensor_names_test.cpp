@@ -1,6 +1,5 @@
 #include "inputs/tensor_names.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
@@ -30,49 +29,6 @@ TEST_CASE("tensor names: natural order is a total order with numbers as numbers"
         }
     }
     CHECK((natural_order("a.01", "a.1") != 0));
-}
-
-TEST_CASE("tensor names: blocks, sections and ranks") {
-    CHECK(facts_of("encoder.layer.11.output.dense").prefix == "encoder.layer.11.");
-    CHECK(facts_of("h.3.mlp.0.fc").prefix == "h.3.mlp.0.");
-    CHECK(facts_of("pooler.dense").prefix.empty());
-    CHECK(facts_of("layer.5").prefix.empty());  // the number is the layer's own
-
-    const std::vector<std::string> sorted = {"vit.embeddings.norm",
-                                             "model.encoder.layers.0.self_attn_layer_norm",
-                                             "model.encoder.layers.0.self_attn.q_proj",
-                                             "model.encoder.layers.0.self_attn.out_proj",
-                                             "model.encoder.layers.0.final_layer_norm",
-                                             "model.encoder.layers.0.fc1",
-                                             "model.encoder.layers.0.fc2",
-                                             "model.encoder.layers.2.fc1",
-                                             "model.encoder.layers.10.fc1",
-                                             "model.decoder.layers.0.self_attn_layer_norm",
-                                             "model.decoder.layers.0.self_attn.k_proj",
-                                             "model.decoder.layers.0.encoder_attn_layer_norm",
-                                             "model.decoder.layers.0.encoder_attn.k_proj",
-                                             "model.decoder.layers.0.encoder_attn.out_proj",
-                                             "model.decoder.layers.0.final_layer_norm",
-                                             "model.decoder.layers.0.fc1",
-                                             "model.decoder.layers.0.zzz_unknown",
-                                             "model.norm",
-                                             "lm_head"};
-    std::vector<std::string> mixed = sorted;
-    std::reverse(mixed.begin(), mixed.end());
-    std::sort(mixed.begin(), mixed.end(), runs_before);
-    CHECK(mixed == sorted);
-}
-
-TEST_CASE("tensor names: activations by convention") {
-    CHECK(facts_of("encoder.layer.0.intermediate.dense").activation == Activation::kGelu);
-    CHECK(facts_of("blocks.3.mlp.fc1").activation == Activation::kGelu);
-    CHECK(facts_of("model.layers.0.mlp.gate_proj").activation == Activation::kSilu);
-    CHECK(facts_of("mobilevit.encoder.layer.2.transformer.layer.0.intermediate.dense").activation == Activation::kSilu);
-    for (const std::string name : {"encoder.layer.0.output.dense", "blocks.3.mlp.fc2", "model.layers.0.mlp.up_proj",
-                                   "decoder.layers.0.fc1", "notintermediate.dense", "pooler.dense"}) {
-        INFO(name);
-        CHECK(facts_of(name).activation == Activation::kNone);
-    }
 }
 
 TEST_CASE("tensor names: embeddings and norms") {

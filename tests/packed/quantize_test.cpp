@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "inputs/checkpoint_network.h"
 #include "inputs/tensor_values.h"
 #include "octile/packed_model.h"
 #include "octile/planner.h"
@@ -54,13 +55,10 @@ Network load(const std::filesystem::path& path, const PlanOptions& options) {
     INFO(checkpoint.status().message());
     REQUIRE(checkpoint.ok());
     Network network{std::move(checkpoint).value(), {}, {}};
-    Result<LinearTensors> tensors = find_linear_tensors(network.checkpoint, 8, "");
-    REQUIRE(tensors.ok());
-    network.tensors = std::move(tensors).value();
-    Model model{.name = "net", .layers = {}};
-    for (const LinearTensor& tensor : network.tensors.layers)
-        model.layers.push_back(tensor.layer);
-    Result<Plan> plan = make_plan(model, options);
+    Result<CheckpointNetwork> read = read_network(network.checkpoint, {.tokens = 8, .skip = {}});
+    REQUIRE(read.ok());
+    network.tensors = std::move(read->tensors);
+    Result<Plan> plan = make_plan(read->model, options);
     INFO(plan.status().message());
     REQUIRE(plan.ok());
     network.plan = std::move(plan).value();
@@ -295,6 +293,11 @@ TEST_CASE("quantize: gate and up are packed together only where they quantize th
                         std::vector<float>{name == "gate_proj" ? 0.02f : up_scale});
         }
         builder.linear(mlp + "down_proj", DataType::kF32, k, n);
+        // What tells a LLaMA.
+        builder.linear("model.layers.0.self_attn.q_proj", DataType::kF32, k, k);
+        builder.linear("model.layers.0.self_attn.o_proj", DataType::kF32, k, k);
+        for (const std::string norm : {"input_layernorm", "post_attention_layernorm"})
+            builder.add("model.layers.0." + norm + ".weight", DataType::kF32, {k}, std::vector<float>(k, 1));
         const Network network = load(folder.write("net.safetensors", builder.bytes()), {});
         const QuantizeReport report = quantize(network, {}, folder.path() / "net.octile");
         CHECK(report.gated_pairs == (up_scale == 0.02f ? 1 : 0));

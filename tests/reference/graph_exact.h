@@ -112,6 +112,8 @@ class ExactGraph {
                 return pool(node);
             case NodeOp::kNormalize:
                 return normalize(node);
+            case NodeOp::kOther:  // no session runs it
+                break;
         }
         return {};
     }

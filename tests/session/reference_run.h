@@ -98,6 +98,8 @@ class ReferenceRun {
                     return reference::normalize(row, static_cast<float>(node.epsilon));
                 });
                 return y;
+            case NodeOp::kOther:  // no session runs it
+                break;
         }
         return y;
     }

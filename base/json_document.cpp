@@ -1,4 +1,4 @@
-#include "inputs/json_document.h"
+#include "base/json_document.h"
 
 #include <fmt/format.h>
 
@@ -7,11 +7,19 @@
 #include <utility>
 
 #include "base/json.h"
-#include "inputs/messages.h"
+#include "base/printable.h"
 
 namespace octile {
 
 using nlohmann::json;
+
+namespace {
+
+Status parse_error(std::string message) {
+    return {StatusCode::kParseError, std::move(message)};
+}
+
+}  // namespace
 
 void fail_at(std::string pointer, std::string text) {
     throw WrongValue{std::move(pointer), std::move(text)};

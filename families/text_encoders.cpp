@@ -1,0 +1,357 @@
+// Encoders of text with blocks of their own names: DistilBERT, ELECTRA, MPNet, ALBERT, DeBERTa v2, Nomic BERT.
+//
+// transformers/models/{distilbert,electra,mpnet,albert,deberta_v2,nomic_bert}/modeling_*.py and configuration_*.py,
+// 4.57 and 5.24 (nomic_bert: 5.24).
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "families/encoder_block.h"
+#include "families/encoder_heads.h"
+#include "families/family.h"
+
+namespace octile {
+namespace {
+
+constexpr BlockNames kBertBlock = {.self = {.query = "attention.self.query",
+                                            .key = "attention.self.key",
+                                            .value = "attention.self.value",
+                                            .out = "attention.output.dense",
+                                            .norm = "attention.output.LayerNorm"},
+                                   .up = "intermediate.dense",
+                                   .down = "output.dense",
+                                   .norm = "output.LayerNorm"};
+
+BlockFacts facts_of(NetworkBuilder& b, const BlockNames& names, const char* hidden, const char* ffn, const char* heads,
+                    const char* activation, const char* activation_default) {
+    BlockFacts facts;
+    facts.names = names;
+    facts.hidden = b.size(hidden);
+    facts.ffn = b.size(ffn);
+    facts.heads = b.config.exists() ? b.size(heads, 12) : 0;
+    facts.epsilon = b.epsilon("layer_norm_eps", 1e-12);
+    facts.activation = b.activation_fact(activation, activation_default);
+    return facts;
+}
+
+// Rows of words, positions from `offset` on and, with `types`, of token types; a norm behind their sum.
+std::string add_embeddings(NetworkBuilder& b, std::int64_t features, double epsilon, std::int64_t offset, bool types,
+                           const char* norm = "embeddings.LayerNorm", bool positions = true) {
+    const std::string at = b.base + "embeddings.";
+    const auto rows = [&](const char* key) { return b.config.has(key) ? b.config.extent(key) : 0; };
+    const std::int64_t most = b.size("max_position_embeddings", b.knows_tensors() ? 0 : 512);
+    std::vector<EmbeddingTable> tables = {{at + "word_embeddings.weight", b.indices("token_ids"), rows("vocab_size")}};
+    if (types) {
+        const std::int64_t kinds = b.config.exists() ? b.size("type_vocab_size", 2) : 0;
+        tables.push_back({at + "token_type_embeddings.weight", b.indices("token_types", true), kinds});
+    }
+    if (positions) tables.push_back({at + "position_embeddings.weight", "", most, offset});
+    const std::string x = b.embedding(b.base + "embeddings", std::move(tables), features);
+    return b.layer_norm(b.base + norm, x, epsilon);
+}
+
+std::string tanh_of(NetworkBuilder& b, const std::string& name, const std::string& x) {
+    return b.other(name, "the activation tanh", {x});
+}
+
+std::string first_token(NetworkBuilder& b, const std::string& name, const std::string& x) {
+    return b.pool(name, x, Pooling::kFirst);
+}
+
+// A linear of the first token and tanh, where a checkpoint has it.
+std::string add_pooler(NetworkBuilder& b, const std::string& x, std::int64_t hidden, const std::string& dense) {
+    const std::string pooled = b.linear(dense, first_token(b, b.base + "pooler.first", x), {.features = hidden});
+    return tanh_of(b, b.base + "pooler.tanh", pooled);
+}
+
+// Behind a norm: the table of words, or a matrix of its own.
+std::string add_vocabulary(NetworkBuilder& b, const std::string& name, const std::string& x, const std::string& shift) {
+    const bool own = b.has(name + ".weight", !b.config.flag_or("tie_word_embeddings", true));
+    return b.linear(name, x,
+                    {.features = b.size("vocab_size"),
+                     .weight = own ? "" : b.base + "embeddings.word_embeddings.weight",
+                     .shift = b.has(name + ".bias", true) ? "" : shift});
+}
+
+// Heads that are one linear of every token; false: the head is another one.
+bool add_simple_head(NetworkBuilder& b, EncoderHead head, const std::string& x) {
+    if (head == EncoderHead::kTokens) b.output(b.linear("classifier", x, {.features = b.config.labels()}));
+    if (head == EncoderHead::kQuestionAnswering) b.output(b.linear("qa_outputs", x, {.features = b.config.labels()}));
+    return head == EncoderHead::kTokens || head == EncoderHead::kQuestionAnswering;
+}
+
+// A classifier of the first token, as RoBERTa's.
+void add_dense_classifier(NetworkBuilder& b, const std::string& x, std::int64_t hidden,
+                          const ActivationFact& activation) {
+    const std::string dense = b.linear("classifier.dense", first_token(b, "classifier.first", x), {.features = hidden});
+    b.output(b.linear("classifier.out_proj", b.activation("classifier.activation", dense, activation),
+                      {.features = b.config.labels()}));
+}
+
+const ActivationFact kTanh = {std::nullopt, "tanh", false};
+const ActivationFact kGelu = {Activation::kGelu, "gelu", false};
+
+void build_distilbert(NetworkBuilder& b) {
+    static constexpr BlockNames kBlock = {.self = {.query = "attention.q_lin",
+                                                   .key = "attention.k_lin",
+                                                   .value = "attention.v_lin",
+                                                   .out = "attention.out_lin",
+                                                   .norm = "sa_layer_norm"},
+                                          .up = "ffn.lin1",
+                                          .down = "ffn.lin2",
+                                          .norm = "output_layer_norm"};
+    BlockFacts facts = facts_of(b, kBlock, "dim", "hidden_dim", "n_heads", "activation", "gelu");
+    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, 0, false);
+    x = add_blocks(b, facts, "n_layers", b.base + "transformer.layer.", x);
+    const EncoderHead head = encoder_head(b);
+    if (add_simple_head(b, head, x)) return;
+    if (head == EncoderHead::kSequence || head == EncoderHead::kMultipleChoice) {
+        const std::string dense =
+            b.linear("pre_classifier", first_token(b, "pre_classifier.first", x), {.features = facts.hidden});
+        const std::string y = b.activation("pre_classifier.relu", dense, {Activation::kRelu, "relu", false});
+        return b.output(
+            b.linear("classifier", y, {.features = head == EncoderHead::kSequence ? b.config.labels() : 1}));
+    }
+    if (head == EncoderHead::kMaskedLanguage) {
+        std::string y = b.linear("vocab_transform", x, {.features = facts.hidden});
+        y = b.layer_norm("vocab_layer_norm", b.activation("vocab_transform.activation", y, facts.activation), 1e-12);
+        return b.output(add_vocabulary(b, "vocab_projector", y, "vocab_projector.bias"));
+    }
+    add_embedding(b, x);
+}
+
+void build_electra(NetworkBuilder& b) {
+    BlockFacts facts =
+        facts_of(b, kBertBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "gelu");
+    if (b.config.flag_or("is_decoder", false)) b.refuse("is_decoder: expected false, found true");
+    const std::int64_t width = b.size("embedding_size", b.knows_tensors() ? 0 : 128);
+    std::string x = add_embeddings(b, width, facts.epsilon, 0, true);
+    const std::string project = b.base + "embeddings_project";
+    if (b.has(project + ".weight", width != facts.hidden)) x = b.linear(project, x, {.features = facts.hidden});
+    x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layer.", x);
+    const EncoderHead head = encoder_head(b);
+    if (add_simple_head(b, head, x)) return;
+    if (head == EncoderHead::kSequence) return add_dense_classifier(b, x, facts.hidden, kGelu);
+    if (head == EncoderHead::kPretraining) {
+        const std::string y = b.linear("discriminator_predictions.dense", x, {.features = facts.hidden});
+        return b.output(b.linear("discriminator_predictions.dense_prediction",
+                                 b.activation("discriminator_predictions.activation", y, facts.activation),
+                                 {.features = 1}));
+    }
+    if (head == EncoderHead::kMaskedLanguage) {
+        std::string y = b.linear("generator_predictions.dense", x, {.features = width});
+        y = b.layer_norm("generator_predictions.LayerNorm", b.activation("generator_predictions.activation", y, kGelu),
+                         facts.epsilon);
+        return b.output(add_vocabulary(b, "generator_lm_head", y, "generator_lm_head.bias"));
+    }
+    add_embedding(b, x);
+}
+
+void build_mpnet(NetworkBuilder& b) {
+    static constexpr BlockNames kBlock = {.self = {.query = "attention.attn.q",
+                                                   .key = "attention.attn.k",
+                                                   .value = "attention.attn.v",
+                                                   .out = "attention.attn.o",
+                                                   .norm = "attention.LayerNorm"},
+                                          .up = "intermediate.dense",
+                                          .down = "output.dense",
+                                          .norm = "output.LayerNorm"};
+    BlockFacts facts =
+        facts_of(b, kBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "gelu");
+    facts.why = "attention with a bias by distance";
+    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, b.config.count_or("pad_token_id", 1) + 1, false);
+    x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layer.", x);
+    const EncoderHead head = encoder_head(b);
+    if (add_simple_head(b, head, x)) return;
+    if (head == EncoderHead::kSequence) return add_dense_classifier(b, x, facts.hidden, kTanh);
+    if (head == EncoderHead::kMaskedLanguage) {
+        std::string y =
+            b.activation("lm_head.activation", b.linear("lm_head.dense", x, {.features = facts.hidden}), kGelu);
+        y = b.layer_norm("lm_head.layer_norm", y, facts.epsilon);
+        return b.output(add_vocabulary(b, "lm_head.decoder", y, "lm_head.bias"));
+    }
+    const std::string dense = b.base + "pooler.dense";
+    const bool choice = head == EncoderHead::kMultipleChoice;
+    const std::string pooled = b.has(dense + ".weight", true) ? add_pooler(b, x, facts.hidden, dense) : x;
+    if (choice) return b.output(b.linear("classifier", pooled, {.features = 1}));
+    add_embedding(b, x);
+}
+
+void build_albert(NetworkBuilder& b) {
+    static constexpr BlockNames kBlock = {.self = {.query = "attention.query",
+                                                   .key = "attention.key",
+                                                   .value = "attention.value",
+                                                   .out = "attention.dense",
+                                                   .norm = "attention.LayerNorm"},
+                                          .up = "ffn",
+                                          .down = "ffn_output",
+                                          .norm = "full_layer_layer_norm"};
+    BlockFacts facts =
+        facts_of(b, kBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "gelu_new");
+    const std::int64_t width = b.size("embedding_size", b.knows_tensors() ? 0 : 128);
+    std::string x = add_embeddings(b, width, facts.epsilon, 0, true);
+    x = b.linear(b.base + "encoder.embedding_hidden_mapping_in", x, {.features = facts.hidden});
+    // Every block is one of few, run again and again: each is a row, however often it runs.
+    const std::string groups = b.base + "encoder.albert_layer_groups.";
+    const std::int64_t count = b.blocks("num_hidden_groups", groups, 1);
+    for (std::int64_t group = 0; group < count; group++) {
+        const std::string input =
+            b.other(fmt::format("{}{}.input", groups, group), "the rows of a block that runs again", {x}, facts.hidden);
+        x = add_blocks(b, facts, "inner_group_num", fmt::format("{}{}.albert_layers.", groups, group), input, 1);
+    }
+    if (b.config.exists()) b.refuse("num_hidden_layers: expected blocks of their own, found one that runs again");
+    const EncoderHead head = encoder_head(b);
+    if (add_simple_head(b, head, x)) return;
+    std::string y;
+    const bool language = head == EncoderHead::kMaskedLanguage || head == EncoderHead::kPretraining;
+    if (language) {
+        y = b.activation("predictions.activation", b.linear("predictions.dense", x, {.features = width}),
+                         facts.activation);
+        y = b.layer_norm("predictions.LayerNorm", y, facts.epsilon);
+        b.output(add_vocabulary(b, "predictions.decoder", y, "predictions.bias"));
+        if (head == EncoderHead::kMaskedLanguage) return;
+    }
+    const std::string dense = b.base + "pooler";
+    std::string pooled = x;
+    if (b.has(dense + ".weight", true)) pooled = add_pooler(b, x, facts.hidden, dense);
+    if (language) return b.output(b.linear("sop_classifier.classifier", pooled, {.features = b.config.labels()}));
+    if (head == EncoderHead::kSequence)
+        return b.output(b.linear("classifier", pooled, {.features = b.config.labels()}));
+    if (head == EncoderHead::kMultipleChoice) return b.output(b.linear("classifier", pooled, {.features = 1}));
+    add_embedding(b, x);
+}
+
+void build_deberta(NetworkBuilder& b) {
+    BlockNames names = kBertBlock;
+    names.self = {.query = "attention.self.query_proj",
+                  .key = "attention.self.key_proj",
+                  .value = "attention.self.value_proj",
+                  .out = "attention.output.dense",
+                  .norm = "attention.output.LayerNorm"};
+    BlockFacts facts =
+        facts_of(b, names, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "gelu");
+    facts.epsilon = b.epsilon("layer_norm_eps", 1e-7);
+    facts.why = "attention with relative positions";
+    if (b.config.exists()) b.refuse("model_type: no session runs attention with relative positions");
+    const bool positions =
+        b.has(b.base + "embeddings.position_embeddings.weight", b.config.flag_or("position_biased_input", true));
+    const bool types =
+        b.has(b.base + "embeddings.token_type_embeddings.weight", b.config.count_or("type_vocab_size", 0) > 0);
+    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, 0, types, "embeddings.LayerNorm", positions);
+    x = b.other(b.base + "embeddings.masked", "rows without padding", {x});
+    x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layer.", x);
+    const EncoderHead head = encoder_head(b);
+    if (add_simple_head(b, head, x)) return;
+    if (head == EncoderHead::kMaskedLanguage) {
+        const std::string at = "cls.predictions.transform.";
+        std::string y =
+            b.activation(at + "activation", b.linear(at + "dense", x, {.features = facts.hidden}), facts.activation);
+        y = b.layer_norm(at + "LayerNorm", y, facts.epsilon);
+        return b.output(add_vocabulary(b, "cls.predictions.decoder", y, "cls.predictions.bias"));
+    }
+    if (head == EncoderHead::kSequence || head == EncoderHead::kMultipleChoice) {
+        const std::string dense =
+            b.linear("pooler.dense", first_token(b, "pooler.first", x), {.features = facts.hidden});
+        const std::string pooled =
+            b.activation("pooler.activation", dense, b.activation_fact("pooler_hidden_act", "gelu"));
+        return b.output(
+            b.linear("classifier", pooled, {.features = head == EncoderHead::kSequence ? b.config.labels() : 1}));
+    }
+    add_embedding(b, x);
+}
+
+void build_nomic(NetworkBuilder& b) {
+    static constexpr BlockNames kBlock = {.self = {.fused = "attn.Wqkv", .out = "attn.out_proj", .norm = "norm1"},
+                                          .gate = "mlp.fc12",
+                                          .up = "mlp.fc11",
+                                          .down = "mlp.fc2",
+                                          .norm = "norm2"};
+    BlockFacts facts =
+        facts_of(b, kBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "silu");
+    facts.qkv_bias = facts.out_bias = facts.ffn_bias = false;
+    if (b.config.exists()) b.refuse("model_type: no session runs attention over parts of one linear");
+    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, 0, true, "emb_ln", false);
+    x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layers.", x);
+    const EncoderHead head = encoder_head(b);
+    if (add_simple_head(b, head, x)) return;
+    if (head == EncoderHead::kMaskedLanguage) {
+        const std::string at = "cls.predictions.transform.";
+        std::string y =
+            b.activation(at + "activation", b.linear(at + "dense", x, {.features = facts.hidden}), facts.activation);
+        y = b.layer_norm(at + "layer_norm", y, facts.epsilon);
+        return b.output(add_vocabulary(b, "cls.predictions.decoder", y, "cls.predictions.bias"));
+    }
+    const std::string dense = b.base + "pooler.dense";
+    std::string pooled = x;
+    if (b.has(dense + ".weight", head == EncoderHead::kSequence)) pooled = add_pooler(b, x, facts.hidden, dense);
+    if (head == EncoderHead::kSequence)
+        return b.output(b.linear("classifier", pooled, {.features = b.config.labels()}));
+    add_embedding(b, x);
+}
+
+const Words kSizes = {"vocab_size",        "hidden_size",  "num_hidden_layers",      "num_attention_heads",
+                      "intermediate_size", "hidden_act",   "type_vocab_size",        "layer_norm_eps",
+                      "embedding_size",    "pad_token_id", "max_position_embeddings"};
+
+}  // namespace
+
+const Families& text_encoder_families() {
+    static const Families families = {
+        {.model_types = {"distilbert"},
+         .signatures = {{"distilbert",
+                         {"transformer.layer.*.attention.q_lin.weight", "transformer.layer.*.ffn.lin1.weight",
+                          "transformer.layer.*.sa_layer_norm.weight"}}},
+         .prefixes = {"", "distilbert."},
+         .honoured = {"vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim",
+                      "activation"},
+         .indifferent = {"sinusoidal_pos_embds", "qa_dropout", "seq_classif_dropout", "tie_weights_"},
+         .build = build_distilbert},
+        {.model_types = {"electra"},
+         .signatures = {{"electra",
+                         {"encoder.layer.*.attention.self.query.weight", "embeddings_project.weight",
+                          "encoder.layer.*.intermediate.dense.weight", "encoder.layer.*.output.LayerNorm.weight",
+                          "encoder.layer.*.output.dense.weight"}}},
+         .prefixes = {"", "electra."},
+         .honoured = kSizes,
+         .indifferent = {"summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout"},
+         .build = build_electra},
+        {.model_types = {"mpnet"},
+         .signatures = {{"mpnet",
+                         {"encoder.layer.*.attention.attn.q.weight", "encoder.layer.*.attention.LayerNorm.weight",
+                          "encoder.relative_attention_bias.weight"}}},
+         .prefixes = {"", "mpnet."},
+         .honoured = kSizes,
+         .indifferent = {"relative_attention_num_buckets"},
+         .build = build_mpnet},
+        {.model_types = {"albert"},
+         .signatures = {{"albert",
+                         {"encoder.albert_layer_groups.*.albert_layers.*.attention.query.weight",
+                          "encoder.albert_layer_groups.*.albert_layers.*.ffn.weight",
+                          "encoder.embedding_hidden_mapping_in.weight"}}},
+         .prefixes = {"", "albert."},
+         .honoured = kSizes + Words{"num_hidden_groups", "inner_group_num"},
+         .indifferent = {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
+         .build = build_albert},
+        {.model_types = {"deberta-v2"},
+         .signatures = {{"deberta-v2",
+                         {"encoder.layer.*.attention.self.query_proj.weight", "encoder.rel_embeddings.weight",
+                          "encoder.layer.*.intermediate.dense.weight"}}},
+         .prefixes = {"", "deberta."},
+         .honoured = kSizes + Words{"relative_attention", "position_biased_input", "pooler_hidden_act", "pos_att_type",
+                                    "share_att_key", "norm_rel_ebd", "position_buckets", "max_relative_positions",
+                                    "conv_kernel_size", "conv_act"},
+         .indifferent = {"pooler_dropout", "pooler_hidden_size", "legacy", "conv_groups", "attention_head_size",
+                         "stable_dropout"},
+         .build = build_deberta},
+        {.model_types = {"nomic_bert"},
+         .signatures = {{"nomic_bert",
+                         {"encoder.layers.*.attn.Wqkv.weight", "encoder.layers.*.mlp.fc11.weight",
+                          "encoder.layers.*.mlp.fc12.weight", "encoder.layers.*.norm1.weight"}}},
+         .prefixes = {"", "nomic_bert."},
+         .honoured = kSizes + Words{"rope_parameters", "rope_theta", "head_dim"},
+         .indifferent = {},
+         .build = build_nomic}};
+    return families;
+}
+
+}  // namespace octile

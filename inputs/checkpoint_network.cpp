@@ -1,0 +1,270 @@
+#include "inputs/checkpoint_network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+
+#include "base/json_document.h"
+#include "families/build_network.h"
+#include "families/layer_lists.h"
+#include "inputs/messages.h"
+#include "inputs/model_config.h"
+#include "inputs/sentence_transformers.h"
+#include "inputs/tensor_names.h"
+#include "inputs/text_file.h"
+#include "inputs/weight_rules.h"
+
+namespace octile {
+namespace {
+
+using nlohmann::json;
+
+// A row of a 2-D tensor as a vector.
+TensorInfo row_of(const TensorInfo& tensor, std::int64_t row) {
+    const std::size_t bytes = tensor.data.size() / static_cast<std::size_t>(tensor.shape.front());
+    TensorInfo vector = tensor;
+    vector.shape = {tensor.shape.back()};
+    vector.data = tensor.data.subspan(static_cast<std::size_t>(row) * bytes, bytes);
+    return vector;
+}
+
+class Reader {
+  public:
+    Reader(const Checkpoint& checkpoint, const ReadOptions& options)
+        : checkpoint_(checkpoint),
+          options_(options),
+          config_(checkpoint.path().parent_path() / "config.json"),
+          tensors_(tensor_list_of(checkpoint)) {}
+
+    Result<CheckpointNetwork> run() {
+        read_config();
+        Result<FamilyNetwork> family = build();
+        if (!family.ok() && document_) obstacle(config_, family.status().message());
+        const std::vector<std::string_view> transposed =
+            transposed_linears(document_ ? &*document_ : nullptr, tensors_);
+        const auto lies_transposed = [&](std::string_view name) {
+            return std::any_of(transposed.begin(), transposed.end(), [&](std::string_view ending) {
+                return name.ends_with(ending) &&
+                       (name.size() == ending.size() || name[name.size() - ending.size() - 1] == '.');
+            });
+        };
+        Result<WeightRules> rules = make_weight_rules(
+            {.leave_out = options_.skip, .may_leave_out = options_.may_skip, .transposed = options_.transposed});
+        if (!rules.ok()) return rules.status();
+        rules->transposed = [wanted = rules->transposed, &lies_transposed](std::string_view name) {
+            return (wanted && wanted(name)) || lies_transposed(name);
+        };
+        Result<LinearTensors> found = find_linear_tensors(checkpoint_, options_.tokens.value_or(1), rules.value());
+        if (!found.ok()) return found.status();
+        result_.tensors = std::move(found).value();
+        if (family.ok()) {
+            add_linears(family.value());
+            claim(family.value());
+        }
+        const bool counts = !family.ok() || unclaimed_ > 0 || counts_tokens(family->graph);
+        if (!options_.tokens && counts) {
+            return Status(StatusCode::kInvalidArgument,
+                          fmt::format("{}: expected --tokens N: weights do not say how many rows they are applied to",
+                                      display(checkpoint_.path())));
+        }
+        if (family.ok() && document_) {
+            describe(std::move(family).value());
+        } else {
+            result_.model.name = name_of_file();
+            for (const LinearTensor& tensor : result_.tensors.layers)
+                result_.model.layers.push_back(tensor.layer);
+        }
+        // The first row of a list reads what comes from outside.
+        if (!result_.tensors.layers.empty()) result_.tensors.layers.front().layer.input_unknown = false;
+        if (!result_.model.layers.empty()) result_.model.layers.front().input_unknown = false;
+        result_.model.parameters = result_.tensors.parameters;
+        result_.model.left_out = left_out();
+        result_.model.notes.insert(result_.model.notes.begin(), result_.tensors.notes.begin(),
+                                   result_.tensors.notes.end());
+        return std::move(result_);
+    }
+
+  private:
+    // What no row takes.
+    std::vector<LeftOut> left_out() const {
+        std::set<std::string_view> taken;
+        for (const LinearTensor& tensor : result_.tensors.layers)
+            for (const TensorInfo* const part : tensor.tensors)
+                taken.insert(part->name);
+        std::vector<LeftOut> left_out;
+        // A table that a head is made of as well is one all the same.
+        for (const LeftOut& left : result_.tensors.left_out)
+            if (left.reason == LeftOutReason::kTable || !taken.contains(left.tensor)) left_out.push_back(left);
+        return left_out;
+    }
+
+    void obstacle(const std::filesystem::path& file, const std::string& why) {
+        result_.obstacles.push_back(fmt::format("{}: {}", display(file), why));
+    }
+
+    std::string name_of_file() const {
+        std::filesystem::path name = checkpoint_.path().stem();
+        if (name.extension() == ".index") name = name.stem().stem();  // model.safetensors.index
+        return display(name);
+    }
+
+    // A file that describes no network of transformers (diffusers', say) is as good as none.
+    void read_config() {
+        std::error_code error;
+        if (!std::filesystem::is_regular_file(config_, error)) return;
+        const Result<std::string> text = read_text_file(config_);
+        Status status = text.status();
+        if (text.ok()) {
+            status = read_json(text.value(), display(config_), [&](const json& document) {
+                if (document.is_object() && document.contains("model_type"))
+                    document_ = document;
+                else
+                    obstacle(config_, "model_type: expected a string, found no such key");
+            });
+        }
+        if (!status.ok()) result_.obstacles.push_back(status.message());
+    }
+
+    Result<FamilyNetwork> build() {
+        NetworkOptions network{.name = document_ ? name_of_model(config_) : name_of_file(),
+                               .ignore_keys = options_.ignore_keys};
+        if (!document_) return build_network(nullptr, &tensors_, network);
+        const Result<std::optional<SentenceEmbedding>> embedding = read_sentence_embedding(config_.parent_path());
+        if (!embedding.ok()) result_.obstacles.push_back(embedding.status().message());
+        if (!embedding.ok() || embedding.value()) {
+            network.sentence_embedding = network.pooling_is_said = true;
+            network.pooling = embedding.ok() ? embedding.value()->pooling : Pooling::kMean;
+            network.normalize = embedding.ok() && embedding.value()->normalize;
+        }
+        return build_network(&*document_, &tensors_, network);
+    }
+
+    // Linears of the network that are no tensors of their own: a head that is tied to a table, experts of one tensor, a
+    // convolution that is a linear.
+    void add_linears(const FamilyNetwork& family) {
+        std::set<std::string_view> known;
+        for (const LinearTensor& tensor : result_.tensors.layers)
+            known.insert(tensor.layer.name);
+        for (const Layer& layer : layers_of(family.graph, 1).layers) {
+            if (layer.op != Op::kLinear || known.contains(layer.name)) continue;
+            const auto node = std::find_if(family.graph.nodes.begin(), family.graph.nodes.end(),
+                                           [&](const Node& candidate) { return candidate.name == layer.name; });
+            const auto place = family.places.find(layer.name);
+            if (std::optional<LinearTensor> added =
+                    linear_of(*node, layer, place == family.places.end() ? WeightPlace() : place->second))
+                result_.tensors.layers.push_back(std::move(*added));
+        }
+    }
+
+    std::optional<LinearTensor> linear_of(const Node& node, const Layer& layer, const WeightPlace& place) const {
+        const TensorInfo* tensor = checkpoint_.find(node.weight);
+        if (!tensor || !tensor->type || *tensor->type == DataType::kI8) return std::nullopt;
+        LinearTensor linear;
+        linear.layer = layer;
+        if (place.index) {
+            linear.weight = WeightMatrix::of(*tensor, *place.index, place.transposed);
+        } else if (tensor->shape.size() == 2) {
+            linear.weight = WeightMatrix::of(*tensor, place.transposed);
+        } else {
+            linear.weight = {.tensor = tensor, .n = layer.n, .k = layer.k, .row_stride = layer.k};
+        }
+        linear.tensors = {tensor};
+        if (node.bias.empty()) return linear;
+        const TensorInfo* bias = checkpoint_.find(node.bias);
+        if (!bias) return std::nullopt;
+        linear.bias = place.index ? row_of(*bias, *place.index) : *bias;
+        linear.tensors.push_back(bias);
+        return linear;
+    }
+
+    // What the network says of the checkpoint's linears and norms, in its order.
+    void claim(const FamilyNetwork& family) {
+        const Model thin = linears_and_norms(layers_of(family.graph, options_.tokens.value_or(1)), false);
+        std::unordered_map<std::string_view, std::size_t> places;
+        for (std::size_t i = 0; i < thin.layers.size(); i++)
+            places.emplace(thin.layers[i].name, i);
+        std::unordered_map<std::string_view, std::size_t> there;
+        for (const LinearTensor& tensor : result_.tensors.layers)
+            there.emplace(tensor.layer.name, 0);
+        const auto place_of = [&](const LinearTensor& tensor) {
+            const auto found = places.find(tensor.layer.name);
+            const bool same = found != places.end() && thin.layers[found->second].op == tensor.layer.op &&
+                              thin.layers[found->second].k == tensor.layer.k &&
+                              thin.layers[found->second].n == tensor.layer.n;
+            return same ? found->second : thin.layers.size();
+        };
+        std::vector<LinearTensor>& layers = result_.tensors.layers;
+        std::stable_sort(layers.begin(), layers.end(),
+                         [&](const LinearTensor& a, const LinearTensor& b) { return place_of(a) < place_of(b); });
+        for (LinearTensor& tensor : layers) {
+            const std::size_t place = place_of(tensor);
+            if (place == thin.layers.size()) {
+                unclaimed_ += tensor.layer.op == Op::kLinear;
+                continue;
+            }
+            const Layer& known = thin.layers[place];
+            tensor.layer.m = known.m;
+            tensor.layer.activation = known.activation;
+            tensor.layer.epsilon = known.epsilon;
+            tensor.layer.assumptions = known.assumptions;
+            tensor.layer.inputs = known.inputs;
+            const auto is_there = [&](const std::string& input) { return there.contains(input); };
+            if (!std::all_of(known.inputs.begin(), known.inputs.end(), is_there)) tensor.layer.inputs.clear();
+            tensor.layer.input_unknown = tensor.layer.inputs.empty();
+        }
+    }
+
+    // A network that config.json describes.
+    void describe(FamilyNetwork family) {
+        result_.model = layers_of(family.graph, options_.tokens.value_or(1));
+        std::unordered_map<std::string_view, Layer*> rows;
+        for (Layer& layer : result_.model.layers)
+            rows.emplace(layer.name, &layer);
+        std::vector<Layer> others;
+        for (const LinearTensor& tensor : result_.tensors.layers) {
+            const auto row = rows.find(tensor.layer.name);
+            if (row != rows.end() && row->second->op == tensor.layer.op)
+                row->second->weights = tensor.layer.weights;
+            else if (row == rows.end())
+                others.push_back(tensor.layer);
+        }
+        result_.model.layers.insert(result_.model.layers.end(), others.begin(), others.end());
+        for (const std::string& key : family.unknown_keys)
+            result_.model.notes.push_back(unknown_key_note(config_, key, family.model_type));
+        for (const std::string& note : family.notes)
+            result_.model.notes.push_back(fmt::format("{}: {}", display(config_), note));
+        for (const std::string& why : family.obstacles)
+            obstacle(config_, why);
+        if (result_.obstacles.empty()) result_.graph = needed_part(family.graph);
+        result_.whole = std::move(family.graph);
+    }
+
+    const Checkpoint& checkpoint_;
+    const ReadOptions& options_;
+    std::filesystem::path config_;
+    TensorList tensors_;
+    std::optional<json> document_;
+    std::int64_t unclaimed_ = 0;  // linears
+    CheckpointNetwork result_;
+};
+
+}  // namespace
+
+TensorList tensor_list_of(const Checkpoint& checkpoint) {
+    TensorList list;
+    for (const TensorInfo* tensor : checkpoint.tensors()) {
+        const bool packed = tensor->dtype == "U8" || tensor->dtype == "I32";
+        if (!packed) list.add(tensor->name, tensor->shape);
+    }
+    return list;
+}
+
+Result<CheckpointNetwork> read_network(const Checkpoint& checkpoint, const ReadOptions& options) {
+    return Reader(checkpoint, options).run();
+}
+
+}  // namespace octile

@@ -1,0 +1,265 @@
+// Networks of configurations and tensors: what reads what, what stands behind it, and what is refused. What torch runs
+// of these networks is compared by tools/check_plan.py.
+#include "families/build_network.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "families/layer_lists.h"
+
+using namespace octile;
+using nlohmann::json;
+
+namespace {
+
+// Small sizes under every key that some family has.
+json config_of(const std::string& type, const std::string& architecture) {
+    return {{"model_type", type},       {"architectures", {architecture}}, {"vocab_size", 50},
+            {"hidden_size", 24},        {"intermediate_size", 40},         {"num_hidden_layers", 2},
+            {"num_attention_heads", 4}, {"max_position_embeddings", 32}};
+}
+
+FamilyNetwork must(Result<FamilyNetwork> network) {
+    INFO(network.status().message());
+    REQUIRE(network.ok());
+    return std::move(network).value();
+}
+
+FamilyNetwork build(const json& config, const TensorList* tensors = nullptr, const NetworkOptions& options = {}) {
+    // As a file has it: integers without a sign.
+    const json document = json::parse(config.dump());
+    return must(build_network(&document, tensors, options));
+}
+
+// The tensors that a graph names, each with `wrapper` in front.
+TensorList tensors_of(const Graph& graph, const std::string& wrapper = "") {
+    TensorList list;
+    std::map<std::string, std::int64_t> features;
+    for (const GraphInput& input : graph.inputs)
+        features[input.name] = input.features;
+    for (const Node& node : graph.nodes) {
+        features[node.name] = node.features;
+        for (const EmbeddingTable& table : node.tables)
+            list.add(wrapper + table.tensor, {table.rows, node.features});
+        if (node.weight.empty()) continue;
+        if (node.op != NodeOp::kLinear)
+            list.add(wrapper + node.weight, {node.features / node.heads});
+        else if (!list.has(wrapper + node.weight))
+            list.add(wrapper + node.weight, {node.features, features.at(node.inputs[0])});
+        if (!node.bias.empty()) list.add(wrapper + node.bias, {node.features});
+    }
+    return list;
+}
+
+Model thin(const FamilyNetwork& network) {
+    return linears_and_norms(layers_of(network.graph, 16), false);
+}
+
+const Layer& row(const Model& model, const std::string& name) {
+    for (const Layer& layer : model.layers)
+        if (layer.name == name) return layer;
+    FAIL("no row " << name);
+    return model.layers.front();
+}
+
+bool mentions(const std::vector<std::string>& lines, const std::string& word) {
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return line.find(word) != std::string::npos; });
+}
+
+using Strings = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("families: a configuration and the tensors it describes give the same network") {
+    const std::vector<std::pair<std::string, std::string>> networks = {
+        {"bert", "BertForSequenceClassification"},
+        {"roberta", "RobertaForMaskedLM"},
+        {"llama", "LlamaForCausalLM"},
+        {"mistral", "MistralForTokenClassification"},
+        {"qwen2", "Qwen2Model"},
+        {"qwen3", "Qwen3ForSequenceClassification"},
+        {"smollm3", "SmolLM3ForCausalLM"},
+        {"olmo2", "Olmo2ForCausalLM"},
+        {"gemma2", "Gemma2ForCausalLM"},
+        {"phi3", "Phi3ForCausalLM"},
+        {"starcoder2", "Starcoder2ForCausalLM"},
+        {"electra", "ElectraForPreTraining"},
+        {"mpnet", "MPNetForMaskedLM"},
+        {"deberta-v2", "DebertaV2ForSequenceClassification"},
+        {"modernbert", "ModernBertForMaskedLM"},
+        {"gpt_neox", "GPTNeoXForCausalLM"},
+        {"falcon", "FalconForCausalLM"}};
+    for (const auto& [type, architecture] : networks) {
+        INFO(type << " " << architecture);
+        json config = config_of(type, architecture);
+        if (type == "falcon") config.erase("intermediate_size");  // has a key of its own
+        const FamilyNetwork described = build(config);
+        const TensorList tensors = tensors_of(described.graph);
+        const FamilyNetwork both = build(config, &tensors);
+        CHECK(layers_of(both.graph, 9) == layers_of(described.graph, 9));
+        CHECK(both.obstacles == described.obstacles);
+        CHECK(described.unknown_keys.empty());
+        // Everything around the names leaves the network what it is.
+        const TensorList wrapped = tensors_of(described.graph, "module._orig_mod.");
+        const FamilyNetwork inner = build(config, &wrapped);
+        CHECK(inner.graph.nodes.size() == both.graph.nodes.size());
+        CHECK(inner.obstacles.size() == both.obstacles.size());
+    }
+}
+
+TEST_CASE("families: who reads whom") {
+    const Model bert = thin(build(config_of("bert", "BertForSequenceClassification")));
+    const std::string block = "encoder.layer.1.";
+    CHECK(row(bert, block + "attention.self.value").inputs == Strings{"encoder.layer.0.output.LayerNorm"});
+    CHECK(row(bert, block + "attention.output.dense").inputs ==
+          Strings{block + "attention.self.query", block + "attention.self.key", block + "attention.self.value"});
+    CHECK(row(bert, block + "intermediate.dense").activation == Activation::kGelu);
+    CHECK(row(bert, "classifier").m == 1);
+
+    const Model gemma = thin(build(config_of("gemma2", "Gemma2ForCausalLM")));
+    CHECK(row(gemma, "model.layers.0.mlp.gate_proj").inputs == Strings{"model.layers.0.pre_feedforward_layernorm"});
+    CHECK(row(gemma, "model.layers.0.mlp.gate_proj").activation == Activation::kGeluTanh);
+    const Model olmo = thin(build(config_of("olmo2", "Olmo2ForCausalLM")));
+    CHECK(row(olmo, "model.layers.0.mlp.up_proj").input_unknown);  // a sum, and no norm
+    const Model phi3 = thin(build(config_of("phi3", "Phi3ForCausalLM")));
+    CHECK(row(phi3, "model.layers.0.self_attn.qkv_proj").inputs == Strings{"model.layers.0.input_layernorm"});
+    CHECK(row(phi3, "model.layers.0.mlp.down_proj").input_unknown);
+    CHECK(row(phi3, "model.layers.0.mlp.gate_up_proj").activation == Activation::kNone);
+}
+
+TEST_CASE("families: cross-attention reads the encoder") {
+    json config = config_of("bert", "BertModel");
+    config["is_decoder"] = config["add_cross_attention"] = true;
+    const FamilyNetwork network = build(config);
+    const Model layers = layers_of(network.graph, 8);
+    CHECK(row(layers, "encoder.layer.0.crossattention.self.query").inputs ==
+          Strings{"encoder.layer.0.attention.output.LayerNorm"});
+    CHECK(row(layers, "encoder.layer.0.crossattention.self.key").inputs == Strings{"encoder_hidden_states"});
+    CHECK(mentions(network.obstacles, "is_decoder"));
+}
+
+TEST_CASE("families: experts see a part of the tokens, which is an assumption") {
+    json config = config_of("qwen3_moe", "Qwen3MoeForCausalLM");
+    config["num_experts"] = 8;
+    config["num_experts_per_tok"] = 2;
+    config["moe_intermediate_size"] = 12;
+    const Model layers = layers_of(build(config).graph, 16);
+    const Layer& gate = row(layers, "model.layers.0.mlp.experts.3.gate_proj");
+    CHECK(gate.m == 4);
+    CHECK(gate.activation == Activation::kSilu);
+    CHECK(mentions(gate.assumptions, "2 of 8 experts"));
+    CHECK(gate.inputs == row(layers, "model.layers.0.mlp.experts.3.up_proj").inputs);
+    CHECK(gate.inputs != row(layers, "model.layers.0.mlp.experts.4.gate_proj").inputs);
+    CHECK(row(layers, "model.layers.0.mlp.gate").m == 16);
+}
+
+TEST_CASE("families: names alone are an assumption") {
+    const FamilyNetwork described = build(config_of("llama", "LlamaForCausalLM"));
+    const TensorList tensors = tensors_of(described.graph);
+    const FamilyNetwork named = must(build_network(nullptr, &tensors, {}));
+    CHECK(named.model_type == "llama");
+    CHECK(named.by_names);
+    CHECK_FALSE(named.obstacles.empty());
+    const Layer gate = row(thin(named), "model.layers.0.mlp.gate_proj");
+    CHECK(gate.activation == Activation::kSilu);
+    CHECK(mentions(gate.assumptions, "by its names"));
+    CHECK(mentions(gate.assumptions, "silu"));
+
+    TensorList strange;
+    strange.add("blocks.0.q.weight", {4, 4});
+    CHECK(build_network(nullptr, &strange, {}).status().code() == StatusCode::kUnsupported);
+}
+
+TEST_CASE("families: linears that lie [K, N]") {
+    TensorList tensors;
+    tensors.add("h.0.attn.c_attn.weight", {8, 24});
+    tensors.add("h.0.attn.c_proj.weight", {8, 8});
+    tensors.add("h.0.mlp.c_fc.weight", {8, 32});
+    tensors.add("h.0.mlp.c_proj.weight", {32, 8});
+    tensors.add("h.0.ln_1.weight", {8});
+    tensors.add("wte.weight", {50, 8});
+    const json config = {{"model_type", "gpt2"}};
+    const Model layers = thin(build(config, &tensors));
+    CHECK((row(layers, "h.0.attn.c_attn").k == 8 && row(layers, "h.0.attn.c_attn").n == 24));
+    CHECK(row(layers, "h.0.attn.c_attn").inputs == Strings{"h.0.ln_1"});
+    CHECK(row(layers, "h.0.mlp.c_fc").activation == Activation::kGeluTanh);
+    const std::vector<std::string_view> transposed = transposed_linears(&config, tensors);
+    CHECK(std::find(transposed.begin(), transposed.end(), "attn.c_attn") != transposed.end());
+}
+
+TEST_CASE("families: keys that nobody knows, and values that no session runs") {
+    const auto obstacles = [](const std::string& key, const json& value) {
+        json config = config_of("llama", "LlamaForCausalLM");
+        config[key] = value;
+        return build(config).obstacles;
+    };
+    CHECK(obstacles("rms_norm_eps", 1e-5).empty());
+    CHECK(obstacles("pretraining_tp", 2).empty());
+    CHECK(obstacles("is_causal", nullptr).empty());  // as if it were not there
+    CHECK(mentions(obstacles("is_causal", false), "is_causal"));
+    CHECK(mentions(obstacles("use_sliding_window", true), "use_sliding_window"));
+    CHECK(mentions(obstacles("no_rope_layers", {1, 0}), "no_rope_layers"));
+    CHECK(mentions(
+        obstacles("rope_scaling",
+                  {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}}),
+        "original_max_position_embeddings"));
+    CHECK(mentions(obstacles("architectures", {"LlamaForSomething"}), "LlamaForSomething"));
+
+    json config = config_of("llama", "LlamaForCausalLM");
+    config["is_causal"] = false;
+    CHECK(build(config, nullptr, {.name = "net", .ignore_keys = {"is_causal"}}).obstacles.empty());
+}
+
+TEST_CASE("families: rotary embeddings for each layer type, and windows") {
+    json config = config_of("qwen3", "Qwen3ForCausalLM");
+    config["rope_parameters"] = {{"full_attention", {{"rope_theta", 1e6}, {"rope_type", "default"}}}};
+    const FamilyNetwork nested = build(config);
+    CHECK(nested.obstacles.empty());
+    const auto attention = std::find_if(nested.graph.nodes.begin(), nested.graph.nodes.end(),
+                                        [](const Node& node) { return node.op == NodeOp::kAttention; });
+    REQUIRE(attention != nested.graph.nodes.end());
+    CHECK(attention->rotary == Rotary{1e6});
+
+    const auto with = [](json more, const std::string& type = "qwen3") {
+        json changed = config_of(type, "ForCausalLM");
+        changed.update(more);
+        return build(changed).obstacles;
+    };
+    CHECK(with({{"use_sliding_window", true}, {"sliding_window", 8}, {"max_window_layers", 2}}).empty());
+    CHECK(mentions(with({{"use_sliding_window", true}, {"sliding_window", 8}, {"max_window_layers", 1}}),
+                   "sliding_window"));
+    // The default of a Mistral is a window, and null is none.
+    CHECK(with(json::object(), "mistral").empty());  // of 4096, and no text is longer than 32
+    CHECK(mentions(with({{"max_position_embeddings", 8192}}, "mistral"), "4096"));
+    CHECK(with({{"max_position_embeddings", 8192}, {"sliding_window", nullptr}}, "mistral").empty());
+}
+
+TEST_CASE("families: a head that is tied, or that nobody finds") {
+    json config = config_of("llama", "LlamaForCausalLM");
+    TensorList tensors = tensors_of(build(config).graph);
+    CHECK(build(config, &tensors).obstacles.empty());
+    TensorList headless;
+    const FamilyNetwork bare = build(config_of("llama", "LlamaModel"));
+    headless = tensors_of(bare.graph);
+    CHECK(mentions(build(config, &headless).obstacles, "tie_word_embeddings"));
+    config["tie_word_embeddings"] = true;
+    const FamilyNetwork tied = build(config, &headless);
+    CHECK(tied.obstacles.empty());
+    CHECK(tied.graph.nodes.back().weight == "model.embed_tokens.weight");
+}
+
+TEST_CASE("families: a checkpoint that is not what its configuration says is planned by its shapes, and not run") {
+    const json config = config_of("llama", "LlamaForCausalLM");
+    TensorList tensors = tensors_of(build(config).graph);
+    tensors.add("model.layers.0.self_attn.q_proj.weight", {48, 24});
+    const FamilyNetwork network = build(config, &tensors);
+    CHECK(mentions(network.obstacles, "q_proj"));
+    const Model layers = thin(network);
+    CHECK(row(layers, "model.layers.0.self_attn.q_proj").n == 48);
+    CHECK(row(layers, "model.layers.0.self_attn.k_proj").inputs == Strings{"model.layers.0.input_layernorm"});
+}
