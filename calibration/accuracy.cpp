@@ -104,7 +104,14 @@ class Measurement {
             w.product = float_product({x, w.values, m, w.layer->k, w.layer->n});
             const Result<ProductError> error = error_of(x, m, w.values, w);
             if (!error.ok()) return error.status();
-            result_.push_back({.row = row, .calibrated = calibrated, .plain = error.value(), .outliers = outliers});
+            const Result<std::optional<ProductError>> fp16 =
+                fp16_error({x, w.values, m, w.layer->k, w.layer->n}, w.product, isas_);
+            if (!fp16.ok()) return of_layer(w, fp16.status());
+            result_.push_back({.row = row,
+                               .calibrated = calibrated,
+                               .plain = error.value(),
+                               .fp16 = fp16.value(),
+                               .outliers = outliers});
         }
         for (const std::size_t row : group.linears)
             release_pages(tensors_[row].weight.span());
@@ -138,7 +145,11 @@ class Measurement {
                                   const Weights& weights) const {
         Result<ProductError> error = int8_error({x, w, m, weights.layer->k, weights.layer->n}, weights.product, isas_);
         if (error.ok()) return error;
-        return Status(error.status().code(), fmt::format("{}: {}", weights.layer->name, error.status().message()));
+        return of_layer(weights, error.status());
+    }
+
+    static Status of_layer(const Weights& weights, const Status& status) {
+        return {status.code(), fmt::format("{}: {}", weights.layer->name, status.message())};
     }
 
     // All linears of a group share their input, and so the scales and alpha.

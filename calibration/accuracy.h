@@ -31,10 +31,15 @@ struct AccuracyOptions {
     std::int64_t rows = kDefaultCalibrationRows;
 };
 
+// More noise than this, 40 dB, is not that of FP16 as it should be.
+inline constexpr double kFp16Energy = 1e-4;
+
 struct LayerAccuracy {
     std::size_t row = 0;      // of the layer, in LinearTensors::layers
     bool calibrated = false;  // on calibration data; else on synthetic rows
     ProductError plain;
+    // In FP16; nothing where f16 does not hold the layer's numbers.
+    std::optional<ProductError> fp16 = {};
     std::optional<ProductError> smoothed = {};  // where something is known of the channels
     double alpha = 0;                           // of `smoothed`
     bool smooth = false;                        // whether the layer is better off smoothed, or was told to be
@@ -42,6 +47,9 @@ struct LayerAccuracy {
     std::vector<OutlierChannel> outliers = {};  // of its input, before smoothing
 
     const ProductError& error() const { return smooth ? *smoothed : plain; }
+    // Whether FP16 is no safe harbour: it cannot hold the layer, or is further off than INT8, as where weights vanish
+    // among f16's subnormals. Of numbers that it holds it is at 60 dB and better.
+    bool needs_int8() const { return !fp16 || (fp16->energy > kFp16Energy && fp16->energy > error().energy); }
 };
 
 // The rows that a linear without calibration data is measured on are synthetic: z is normal_values() of deviation 1

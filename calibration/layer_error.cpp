@@ -85,10 +85,12 @@ std::vector<float> float_product(const Matrices& matrices) {
     return y;
 }
 
-Result<ProductError> int8_error(const Matrices& matrices, std::span<const float> reference, IsaSet isas) {
+namespace {
+
+Result<ProductError> error_in(Precision precision, const Matrices& matrices, std::span<const float> reference,
+                              IsaSet isas) {
     const auto [x, w, m, k, n] = matrices;
-    const Result<Linear> linear =
-        Linear::pack({w.data(), DataType::kF32, n, k, k}, {}, {.precision = Precision::kInt8}, isas);
+    const Result<Linear> linear = Linear::pack({w.data(), DataType::kF32, n, k, k}, {}, {.precision = precision}, isas);
     if (!linear.ok()) return linear.status();
     std::vector<float> y(reference.size());
     Workspace workspace;
@@ -96,6 +98,22 @@ Result<ProductError> int8_error(const Matrices& matrices, std::span<const float>
         linear.value().run({x.data(), DataType::kF32, m, k, k}, {y.data(), DataType::kF32, m, n, n}, workspace);
     if (!status.ok()) return status;
     return compare_products(reference, y, n);
+}
+
+}  // namespace
+
+Result<ProductError> int8_error(const Matrices& matrices, std::span<const float> reference, IsaSet isas) {
+    return error_in(Precision::kInt8, matrices, reference, isas);
+}
+
+Result<std::optional<ProductError>> fp16_error(const Matrices& matrices, std::span<const float> reference,
+                                               IsaSet isas) {
+    const Result<ProductError> error = error_in(Precision::kFp16, matrices, reference, isas);
+    if (error.status().code() == StatusCode::kNonFinite) return std::optional<ProductError>();
+    if (!error.ok()) return error.status();
+    // Sums beyond f16, where it is what adds.
+    const bool finite = std::isfinite(error.value().energy);
+    return finite ? std::optional(error.value()) : std::nullopt;
 }
 
 std::vector<OutlierChannel> find_outliers(std::span<const float> x, std::int64_t k) {

@@ -1,7 +1,8 @@
-// How far a linear's INT8 product is from the product of its floats.
+// How far a linear's INT8 or FP16 product is from the product of its floats.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,6 +43,9 @@ std::vector<float> float_product(const Matrices& matrices);
 // x and w quantized and multiplied by octile::Linear, the arithmetic of docs/quantization.md, against `reference`, the
 // float product. Errors are Linear's, kNonFinite for weights or rows that hold NaN or infinity among them.
 Result<ProductError> int8_error(const Matrices& matrices, std::span<const float> reference, IsaSet isas);
+
+// The same in FP16. Nothing where f16 does not hold x, w or their sums.
+Result<std::optional<ProductError>> fp16_error(const Matrices& matrices, std::span<const float> reference, IsaSet isas);
 
 // A channel of x that is far larger than the others. INT8 scales a row by its largest value, so that such a channel
 // leaves few levels for the rest.

@@ -164,7 +164,7 @@ class Study {
         collect();
         const Frontier frontier = find_frontier(items_);
         const BudgetSet* const chosen = best_within(frontier, settings_.budget - fixed_energy_);
-        chosen_.assign(measured_.size(), false);
+        chosen_ = unfit_;
         if (chosen != nullptr) {
             for (const std::size_t item : chosen->items)
                 chosen_[candidates_[item].measured] = true;
@@ -176,6 +176,7 @@ class Study {
                 db_text(sqnr_of_energy(fixed_energy_)), db_text(sqnr_of_energy(settings_.budget))));
         }
         note_unused(study);
+        note_unfit(study);
         fill_errors(study);
         fill_frontier(frontier, study);
         const Table layers = layer_table(), sets = frontier_table(frontier, chosen);
@@ -196,11 +197,13 @@ class Study {
 
     // Which linears the budget decides about, and what those that are INT8 in any case use of it.
     void collect() {
+        unfit_.assign(measured_.size(), false);
         for (std::size_t i = 0; i < measured_.size(); ++i) {
             const PlannedLayer& planned = *planned_.at(layer_of(measured_[i]).name);
             total_ += std::max(saved_time(planned), 0.0);
             has_times_ |= planned.cost.int8.has_value();
-            if (planned.reason == Reason::kRatioGeMin) {
+            unfit_[i] = planned.reason == Reason::kRatioGeMin && measured_[i].needs_int8();
+            if (planned.reason == Reason::kRatioGeMin && !unfit_[i]) {
                 candidates_.push_back({i, saved_time(planned)});
                 items_.push_back({saved_time(planned), energy_of(measured_[i])});
             } else if (planned.precision == Precision::kInt8) {
@@ -223,6 +226,17 @@ class Study {
             study.notes.push_back(fmt::format("--calibration: {} array{} named like no linear, {} among them", unknown,
                                               unknown == 1 ? " is" : "s are", internal::quote(first)));
         }
+    }
+
+    void note_unfit(AccuracyStudy& study) const {
+        const auto count = std::count(unfit_.begin(), unfit_.end(), true);
+        if (count == 0) return;
+        const auto first = static_cast<std::size_t>(std::find(unfit_.begin(), unfit_.end(), true) - unfit_.begin());
+        const LayerAccuracy& measured = measured_[first];
+        study.notes.push_back(
+            fmt::format("{} linear{} INT8 in any case, as FP16 is further off, {} among them ({})", count,
+                        count == 1 ? " is" : "s are", internal::quote(layer_of(measured).name),
+                        measured.fp16 ? fmt::format("FP16 {} dB", db_text(measured.fp16->sqnr_db())) : "beyond 65504"));
     }
 
     void fill_errors(AccuracyStudy& study) const {
@@ -342,6 +356,7 @@ class Study {
     std::vector<Candidate> candidates_;
     std::vector<BudgetItem> items_;  // one for each candidate
     std::vector<bool> chosen_;       // of measured_
+    std::vector<bool> unfit_;        // of measured_: for FP16
     double fixed_energy_ = 0;
     std::int64_t fixed_ = 0;
     double total_ = 0;

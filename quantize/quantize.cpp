@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/mapped_file.h"
+#include "base/printable.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_values.h"
 #include "packed/packed_writer.h"
@@ -274,6 +275,17 @@ class Quantizer {
         return {};
     }
 
+    // The same, and what helps: INT8 takes weights that are beyond f16.
+    Status with_remedy(const Job& job, const LinearTensor& tensor, std::int64_t first, std::int64_t count,
+                       Status status) const {
+        if (status.code() != StatusCode::kNonFinite || job.entry.precision != Precision::kFp16) return status;
+        BlockPacker int8(tensor, Precision::kInt8, job.smoothing, options_.isas);
+        if (!int8.load(first, count).ok()) return status;
+        const std::string& name = tensor.layer.name;
+        return {status.code(), fmt::format("{} (--force {}=int8)", status.message(),
+                                           internal::is_printable(name) ? name : internal::quote(name))};
+    }
+
     // Rows in blocks of whole panels of every layout, each read, quantized, written and let go.
     Status write_matrix(Job& job, const LinearTensor& tensor, std::span<float> scale, std::span<std::int32_t> sum) {
         const LinearEntry& entry = job.entry;
@@ -286,7 +298,8 @@ class Quantizer {
         BlockPacker packer(tensor, entry.precision, job.smoothing, options_.isas);
         for (std::int64_t first = 0; first < entry.n; first += block) {
             const std::int64_t count = std::min(block, entry.n - first);
-            if (Status status = packer.load(first, count); !status.ok()) return of_layer(tensor.layer, status);
+            if (Status status = packer.load(first, count); !status.ok())
+                return of_layer(tensor.layer, with_remedy(job, tensor, first, count, std::move(status)));
             std::copy(packer.scale().begin(), packer.scale().end(), scale.begin() + first);
             std::copy(packer.column_sum().begin(), packer.column_sum().end(), sum.begin() + first);
             for (std::size_t i = 0; i < job.panels.size(); i++) {

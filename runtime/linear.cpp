@@ -82,7 +82,7 @@ Workspace::State& Workspace::state() {
     return *state_;
 }
 
-struct Linear::State {
+struct [[gnu::visibility("hidden")]] Linear::State {
     LinearOptions options;
     std::shared_ptr<const InputMultiplier> multiplier;  // what options.input_multiplier is a view of
     PackedWeights weights;

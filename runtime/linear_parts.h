@@ -11,7 +11,7 @@ namespace octile {
 
 struct PackedWeights;
 
-struct LinearParts {
+struct [[gnu::visibility("hidden")]] LinearParts {
     LinearOptions options = {};
     std::int64_t k = 0, n = 0;
     std::int64_t padded_n = 0;  // output channels of one matrix in the panels

@@ -33,14 +33,16 @@ Status check_values(const char* what, std::span<const float> values) {
 
 }  // namespace
 
-struct Norm::State {
+struct [[gnu::visibility("hidden")]] Norm::State {
     NormKind kind = NormKind::kLayerNorm;
     float epsilon = 0;
     std::vector<float> weight, bias;
     std::array<std::array<const Kernel*, kTypes.size()>, 2> kernels{};  // [residual][type of x]
     std::array<const Kernel*, kTypes.size()> conversions{};             // from f32, [type of y]
 
-    std::int64_t k() const { return static_cast<std::int64_t>(weight.size()); }
+    std::int64_t k() const {
+        return static_cast<std::int64_t>(weight.size());
+    }
 
     // y is optional; `rows` too.
     Status run(const MatrixView& x, const MutableMatrixView* y, PackedRows::State* rows, Workspace& workspace,

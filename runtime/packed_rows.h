@@ -11,7 +11,7 @@
 
 namespace octile {
 
-struct PackedRows::State {
+struct [[gnu::visibility("hidden")]] PackedRows::State {
     const LevelKernels* kernels = nullptr;
     InputScaling scaling = InputScaling::kDynamic;
     float input_scale = 0;  // only of kStatic
@@ -28,11 +28,19 @@ struct PackedRows::State {
     float *scale = nullptr, *low = nullptr, *high = nullptr;
     std::int32_t *magnitude = nullptr, *zero_point = nullptr;
 
-    std::int64_t padded_k() const { return round_up(k, kReductionPadding); }
-    int panel_m() const { return kernels->panel_m(single_row); }
+    std::int64_t padded_k() const {
+        return round_up(k, kReductionPadding);
+    }
+    int panel_m() const {
+        return kernels->panel_m(single_row);
+    }
     // Rows that have a scale of their own.
-    std::int64_t scaled_rows() const { return single_row ? 1 : panel_count() * panel_m(); }
-    std::int64_t panel_count() const { return (rows + panel_m() - 1) / panel_m(); }
+    std::int64_t scaled_rows() const {
+        return single_row ? 1 : panel_count() * panel_m();
+    }
+    std::int64_t panel_count() const {
+        return (rows + panel_m() - 1) / panel_m();
+    }
     HalideBuffer panel_buffer(std::int64_t first, std::int64_t count) const;
 
     // Packs x. kNonFinite names the first row that cannot be quantized.

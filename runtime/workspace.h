@@ -5,7 +5,7 @@
 
 namespace octile {
 
-struct Workspace::State {
+struct [[gnu::visibility("hidden")]] Workspace::State {
     PackedRows rows;
     AlignedBuffer scratch;
 };

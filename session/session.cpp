@@ -46,7 +46,7 @@ Result<bool> is_causal(const Graph& graph) {
 
 }  // namespace
 
-struct Session::State {
+struct [[gnu::visibility("hidden")]] Session::State {
     State(Graph of, std::shared_ptr<const Parameters> from, SessionOptions with)
         : graph(std::move(of)),
           parameters(std::move(from)),
@@ -69,7 +69,9 @@ struct Session::State {
     void bind_values();
     Status run_steps();
 
-    std::int64_t rows_of(const SessionValue& value) const { return value.pooled ? frame.sequences() : frame.rows; }
+    std::int64_t rows_of(const SessionValue& value) const {
+        return value.pooled ? frame.sequences() : frame.rows;
+    }
 };
 
 Status Session::State::prepare(const Plan& plan) {

@@ -183,7 +183,7 @@ class Linear {
     friend class Norm;
     friend struct LinearParts;
     struct State;
-    explicit Linear(std::unique_ptr<State> state);
+    [[gnu::visibility("hidden")]] explicit Linear(std::unique_ptr<State> state);
     PackedRows::State& make_ready(PackedRows& rows) const;
     std::unique_ptr<State> state_;
 };

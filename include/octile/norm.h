@@ -59,7 +59,7 @@ class Norm {
 
   private:
     struct State;
-    explicit Norm(std::unique_ptr<State> state);
+    [[gnu::visibility("hidden")]] explicit Norm(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
 

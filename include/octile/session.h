@@ -100,7 +100,7 @@ class Session {
 
   private:
     struct State;
-    explicit Session(std::unique_ptr<State> state);
+    [[gnu::visibility("hidden")]] explicit Session(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
 

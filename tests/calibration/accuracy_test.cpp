@@ -112,6 +112,35 @@ TEST_CASE("accuracy: linears behind a norm of their own are smoothed, the outlie
           layers.at("model.layers.0.self_attn.q_proj").plain.energy);
 }
 
+TEST_CASE("accuracy: a layer that f16 does not hold, or holds badly, needs INT8") {
+    Weights weights;
+    weights.linear("fine", kHidden, kHidden);
+    std::vector<float> beyond = normal_values(kHidden * kHidden, 3, 0.1f), vanishing = beyond;
+    beyond[5] = 70000;
+    weights.add("beyond.weight", {kHidden, kHidden}, beyond);
+    // A quarter of the channels lies below half of f16's smallest number.
+    std::fill_n(vanishing.begin(), kHidden * kHidden / 4, 1e-8f);
+    weights.add("vanishing.weight", {kHidden, kHidden}, vanishing);
+    const auto layers = measure(weights);
+    REQUIRE(layers.at("fine").fp16);
+    CHECK(layers.at("fine").fp16->sqnr_db() > 60);
+    CHECK_FALSE(layers.at("fine").needs_int8());
+    CHECK_FALSE(layers.at("beyond").fp16);
+    CHECK(layers.at("beyond").needs_int8());
+    REQUIRE(layers.at("vanishing").fp16);
+    CHECK(layers.at("vanishing").fp16->sqnr_db() == Approx(10 * std::log10(4.0)).margin(0.1));
+    CHECK(layers.at("vanishing").needs_int8());
+
+    // And of rows that it does not hold.
+    const TempFolder folder;
+    std::vector<float> rows = normal_values(8 * kHidden, 4, 1);
+    rows[3 * kHidden] = 80000;
+    folder.write("fine.npy", test::npy_bytes("<f4", "(8, 64)", floats(rows)));
+    Result<Activations> activations = Activations::open(folder.path());
+    REQUIRE(activations.ok());
+    CHECK_FALSE(measure(weights, activations.value()).at("fine").fp16);
+}
+
 TEST_CASE("accuracy: alpha given, or none") {
     AccuracyOptions options{.smoothing = Smoothing::kOff};
     for (const auto& [name, layer] : measure(llama(), {}, options))

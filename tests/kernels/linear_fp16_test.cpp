@@ -157,7 +157,7 @@ TEST_CASE("fp16 linear: NaN and infinities of a row go where IEEE arithmetic tak
         const TypedMatrix w(DataType::kF16, n, k, w_values);
         for (const DataType in : kActivationTypes) {
             for (const std::vector<float>& bad : std::vector<std::vector<float>>{
-                     {nan}, {infinity}, {-infinity}, {infinity, -infinity}, {70000.0f}, {nan, infinity}}) {
+                     {nan}, {infinity}, {-infinity}, {infinity, -infinity}, {nan, infinity}}) {
                 TypedMatrix x(in, m, k, make_values(random, m, k, Fill::kNormal));
                 for (std::size_t i = 0; i < bad.size(); i++)
                     x.set(m - 1, k - 1 - 2 * static_cast<std::int64_t>(i), bad[i]);

@@ -398,5 +398,29 @@ TEST_CASE("quantize: weights that are no numbers are named by layer and output c
     }
 }
 
+TEST_CASE("quantize: a weight beyond f16 names the layer and the way out, where there is one") {
+    const TempFolder folder;
+    const auto message = [&](std::vector<float> extremes) {
+        std::vector<float> weights(40 * 64, 0.5f);
+        std::copy(extremes.begin(), extremes.end(), weights.begin() + 7 * 64);
+        CheckpointBuilder builder;
+        builder.add("fc.weight", DataType::kBF16, {40, 64}, weights);
+        const Network network = load(folder.write("net.safetensors", builder.bytes()), {.policy = Policy::kRatio});
+        REQUIRE(network.plan.layers[0].precision == Precision::kFp16);
+        QuantizeOptions options;
+        options.isas = supported_isas();
+        options.levels = all_levels();
+        const Status status = quantize_checkpoint(network.checkpoint, network.tensors, network.plan, options,
+                                                  folder.path() / "net.octile")
+                                  .status();
+        require_error(status, StatusCode::kNonFinite, {"fc: ", "output channel 7 "});
+        return status.message();
+    };
+    CHECK(message({70000}).find("65504") != std::string::npos);
+    CHECK(message({70000}).find("--force fc=int8") != std::string::npos);
+    CHECK(message({NAN}).find("--force") == std::string::npos);
+    CHECK(message({70000, NAN}).find("--force") == std::string::npos);
+}
+
 }  // namespace
 }  // namespace octile::test
