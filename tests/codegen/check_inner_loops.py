@@ -14,6 +14,7 @@ import collections
 import dataclasses
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -215,7 +216,7 @@ def kernels_of_build(variants: str) -> list[Kernel]:
     """The octile_add_kernel() lines of the file that generators/variants.py writes."""
     kernels = []
     for call in re.findall(r"^octile_add_kernel\((.*?)\)$", variants, re.MULTILINE | re.DOTALL):
-        name, _, family, _, isa, *rest = call.split()
+        name, _, family, _, isa, *rest = shlex.split(call)  # arguments may be quoted
         params = rest[rest.index("PARAMS") + 1:] if "PARAMS" in rest else []
         same_as = rest[rest.index("SAME_AS") + 1] if "SAME_AS" in rest else None
         kernels.append(Kernel(name, family, isa, dict(param.split("=", 1) for param in params), same_as))

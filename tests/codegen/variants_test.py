@@ -23,12 +23,12 @@ class Run:
             result = subprocess.run([sys.executable, VARIANTS, "--output", path / "out", "--tiles", path / "tiles", "--schedule", DEFAULT,
                                      "--schedule", path / "core.json", "--base", "avx2", "avx512vnni"], capture_output=True, text=True)
             self.error = result.stderr.strip()
-            calls = re.findall(r"^octile_add_kernel\((\w+) (.*?)\)$", (path / "out").read_text() if result.returncode == 0 else "", re.M | re.S)
+            calls = re.findall(r'^octile_add_kernel\("(\w+)" (.*?)\)$', (path / "out").read_text() if result.returncode == 0 else "", re.M | re.S)
             self.kernels = dict(calls)
             self.tiles = (path / "tiles").read_text() if result.returncode == 0 else ""
 
     def field(self, name: str, field: str) -> str:
-        return re.search(rf"\b{field}[= ](\S+)", self.kernels[name]).group(1)
+        return re.search(rf'\b{field}[= ]"?([^"\s]+)', self.kernels[name]).group(1)
 
 
 def schedule(**changes) -> dict:
@@ -65,13 +65,13 @@ class VariantsTest(unittest.TestCase):
         self.assertIn("{Isa::kI8mm, Precision::kInt8, 8, 2, 12, 1, 1, 0},", run.tiles)
 
     def test_mistakes_are_named(self):
-        for changes, message in (({"order": "diagonal"}, "order is diagonal; expected columns or rows"),
-                                 ({"block_rows": -1}, "block_rows is -1; expected an integer from 0 up"),
-                                 ({"large": {"panel_n": 16}}, "large: unknown fields: panel_n"),
-                                 ({"large": {"tiles": [{"m": 8}]}}, "tiles of heights [8]; expected every height from 1 to panel_m, 8, once"),
-                                 ({"row": {"unrol": 2}}, "unknown fields of a tile: unrol")):
+        for changes, message in (({"order": "diagonal"}, '.order: expected one of columns, rows, found "diagonal"'),
+                                 ({"block_rows": -1}, ".block_rows: expected an integer from 0 to 1048576, found -1"),
+                                 ({"large": {"panel_n": 16}}, '.large: unknown field "panel_n"'),
+                                 ({"large": {"tiles": [{"m": 8}]}}, ".tiles: expected every height from 1 to panel_m, 8, once"),
+                                 ({"row": {"unrol": 2}}, '.row: unknown field "unrol"')):
             run = Run(schedule(**changes))
-            self.assertIn("variants: avx512vnni.int8", run.error)
+            self.assertRegex(run.error, r"^variants: \S+/core\.json: levels\.avx512vnni\.int8\.")
             self.assertIn(message, run.error)
 
 
