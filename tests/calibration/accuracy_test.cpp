@@ -123,7 +123,9 @@ TEST_CASE("accuracy: a layer that f16 does not hold, or holds badly, needs INT8"
     weights.add("vanishing.weight", {kHidden, kHidden}, vanishing);
     const auto layers = measure(weights);
     REQUIRE(layers.at("fine").fp16);
-    CHECK(layers.at("fine").fp16->sqnr_db() > 60);
+    // Rounding to f16 is off by 2^-11 / sqrt(3) at most (root mean square): x, w, and, where f16 is what adds, each of
+    // K partial sums, whose energies grow to the sum's.
+    CHECK(layers.at("fine").fp16->sqnr_db() > -10 * std::log10(std::exp2(-22) / 3 * (2 + (kHidden + 1) / 2.0)));
     CHECK_FALSE(layers.at("fine").needs_int8());
     CHECK_FALSE(layers.at("beyond").fp16);
     CHECK(layers.at("beyond").needs_int8());
