@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/printable.h"
@@ -33,6 +35,27 @@ bool is_core(std::string_view identity, std::string_view core) {
     return core == "host" ? identity == tuner::core_identity() : tuner::core_name(identity) == core;
 }
 
+// What --dim says, "NAME=N" each. A name may have "=" in it.
+std::map<std::string, std::int64_t> parse_dims(const std::vector<std::string>& texts) {
+    std::map<std::string, std::int64_t> dims;
+    for (const std::string& text : texts) {
+        const std::size_t equals = text.rfind('=');
+        const std::string number = equals == std::string::npos ? "" : text.substr(equals + 1);
+        std::int64_t value = 0;
+        const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+        if (equals == 0 || number.empty() || error != std::errc() || end != number.data() + number.size() ||
+            value < 1 || value > kMaxExtent) {
+            throw CLI::ValidationError("--dim", fmt::format("expected NAME=N, N an integer from 1 to {}, found {}",
+                                                            kMaxExtent, internal::quote(text)));
+        }
+        if (!dims.emplace(text.substr(0, equals), value).second) {
+            throw CLI::ValidationError("--dim", fmt::format("expected each name once, found {} again",
+                                                            internal::quote(text.substr(0, equals))));
+        }
+    }
+    return dims;
+}
+
 }  // namespace
 
 ReadOptions read_options(const PlanArguments& arguments) {
@@ -41,7 +64,8 @@ ReadOptions read_options(const PlanArguments& arguments) {
             .format = parse_input_format(arguments.from),
             .may_skip = arguments.skip,
             .transposed = arguments.transposed,
-            .ignore_keys = {arguments.ignore_keys.begin(), arguments.ignore_keys.end()}};
+            .ignore_keys = {arguments.ignore_keys.begin(), arguments.ignore_keys.end()},
+            .dims = arguments.dims};
 }
 
 std::string input_files_text() {
@@ -91,7 +115,16 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
     command.add_option("--from", arguments.from, "Format of the files; found out by name and content unless given")
         ->check(CLI::IsMember(formats))
         ->type_name("");
-    command.add_option("--tokens", arguments.tokens, "M of every layer")->type_name("N");
+    command
+        .add_option("--tokens", arguments.tokens,
+                    "M of every layer; of an ONNX graph, what it leaves open and no --dim says")
+        ->type_name("N");
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--dim", [&arguments](const std::vector<std::string>& texts) { arguments.dims = parse_dims(texts); },
+            "An extent that an ONNX graph leaves open, by its name, e.g. past_sequence_length=128; repeatable")
+        ->allow_extra_args(false)
+        ->type_name("NAME=N");
 }
 
 Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments) {

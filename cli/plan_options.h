@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct PlanArguments {
     std::string skip;
     std::string transposed;
     std::optional<std::int64_t> tokens;
+    std::map<std::string, std::int64_t> dims;  // extents of an ONNX graph by name
     std::string from;  // name of an InputFormat; empty: each file tells
     std::string core;  // a name, "host" or a file; empty: none
     double noise = kDefaultNoise;

@@ -4,9 +4,14 @@
 
 namespace octile {
 
-Result<Model> read_onnx_model(const std::filesystem::path& path, std::optional<std::int64_t>) {
+Result<Model> read_onnx(const std::filesystem::path& path, const OnnxOptions&) {
     return Status(StatusCode::kUnsupported,
                   display(path) + ": this build reads no ONNX: it was made without libonnx and protobuf");
+}
+
+Result<Model> read_onnx(std::span<const std::byte>, const std::filesystem::path& path,
+                              const OnnxOptions& options) {
+    return read_onnx(path, options);
 }
 
 }  // namespace octile

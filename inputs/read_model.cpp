@@ -132,10 +132,14 @@ Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& o
         const std::filesystem::path file = file_of_checkpoint(path);
         if (Status status = check_file(file); !status.ok()) return status;
         const std::optional<InputFormat> format = options.format ? options.format : detect_format(file);
+        if (!options.dims.empty() && format != InputFormat::kOnnx) {
+            return Status(StatusCode::kInvalidArgument,
+                          display(path) + ": expected --dim with ONNX only: other files have no extents by name");
+        }
         if (format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex) {
             return read_weights(file, *format, options);
         }
-        if (format == InputFormat::kOnnx) return read_onnx_model(file, options.tokens);
+        if (format == InputFormat::kOnnx) return read_onnx(file, {.tokens = options.tokens, .dims = options.dims});
         return read_text(file, format, options);
     } catch (const std::bad_alloc&) {
         return Status(StatusCode::kOutOfMemory, display(path) + ": not enough memory to read it");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,6 +30,8 @@ struct ReadOptions {
     std::string transposed = {};
     // Keys of config.json that are as if they were not there.
     std::set<std::string, std::less<>> ignore_keys = {};
+    // Of an ONNX graph: extents that it leaves open, by name.
+    std::map<std::string, std::int64_t> dims = {};
 };
 
 // The weights of a file, or of a folder that holds a checkpoint; empty when it is another description of a network.

@@ -125,6 +125,58 @@ class OnnxBuilder {
             made->add_ints(value);
     }
 
+    void attribute(const std::string& name, const std::string& value) {
+        onnx::AttributeProto* const made = last()->add_attribute();
+        made->set_name(name);
+        made->set_type(onnx::AttributeProto::STRING);
+        made->set_s(value);
+    }
+    void real_attribute(const std::string& name, float value) {
+        onnx::AttributeProto* const made = last()->add_attribute();
+        made->set_name(name);
+        made->set_type(onnx::AttributeProto::FLOAT);
+        made->set_f(value);
+    }
+    // A graph that the node made last holds: the nodes, initializers, inputs and outputs of another builder.
+    void attribute(const std::string& name, const OnnxBuilder& body) {
+        onnx::AttributeProto* const made = last()->add_attribute();
+        made->set_name(name);
+        made->set_type(onnx::AttributeProto::GRAPH);
+        *made->mutable_g() = body.model_.graph();
+    }
+    // Another output of the node made last.
+    std::string also(const std::string& name) {
+        last()->add_output(name);
+        return name;
+    }
+    // What a later version of ONNX stores in a field that libonnx may not know.
+    void metadata(const std::string& key, const std::string& value) {
+        onnx::StringStringEntryProto entry;
+        entry.set_key(key);
+        entry.set_value(value);
+        last()->mutable_unknown_fields()->AddLengthDelimited(9, entry.SerializeAsString());
+    }
+    // A function of domain "local" whose nodes, inputs and outputs are those of another builder's graph.
+    void function(const std::string& name, const OnnxBuilder& body) {
+        onnx::FunctionProto* const made = model_.add_functions();
+        made->set_name(name);
+        made->set_domain("local");
+        *made->mutable_node() = body.model_.graph().node();
+        for (const onnx::ValueInfoProto& input : body.model_.graph().input())
+            made->add_input(input.name());
+        for (const onnx::ValueInfoProto& output : body.model_.graph().output())
+            made->add_output(output.name());
+    }
+    // What the file says of a value that a node makes.
+    void value_info(const std::string& name, const std::vector<std::int64_t>& shape) {
+        onnx::ValueInfoProto* const value = model_.mutable_graph()->add_value_info();
+        value->set_name(name);
+        auto* const tensor = value->mutable_type()->mutable_tensor_type();
+        tensor->set_elem_type(onnx::TensorProto::FLOAT);
+        for (const std::int64_t extent : shape)
+            tensor->mutable_shape()->add_dim()->set_dim_value(extent);
+    }
+
     std::string mean(const std::string& x, std::int64_t axis = -1) {
         if (model_.opset_import(0).version() >= 18) return node("ReduceMean", {x, integers({axis})});
         const std::string out = node("ReduceMean", {x});
