@@ -24,8 +24,8 @@ struct PlanArguments {
     std::string transposed;
     std::optional<std::int64_t> tokens;
     std::map<std::string, std::int64_t> dims;  // extents of an ONNX graph by name
-    std::string from;  // name of an InputFormat; empty: each file tells
-    std::string core;  // a name, "host" or a file; empty: none
+    std::string from;                          // name of an InputFormat; empty: each file tells
+    std::string core;                          // a name, "host" or a file; empty: none
     double noise = kDefaultNoise;
     int threads = 1;       // the command's own option
     std::string database;  // of measurements; empty: none

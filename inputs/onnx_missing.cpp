@@ -9,8 +9,7 @@ Result<Model> read_onnx(const std::filesystem::path& path, const OnnxOptions&) {
                   display(path) + ": this build reads no ONNX: it was made without libonnx and protobuf");
 }
 
-Result<Model> read_onnx(std::span<const std::byte>, const std::filesystem::path& path,
-                              const OnnxOptions& options) {
+Result<Model> read_onnx(std::span<const std::byte>, const std::filesystem::path& path, const OnnxOptions& options) {
     return read_onnx(path, options);
 }
 

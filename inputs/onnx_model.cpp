@@ -88,10 +88,10 @@ std::vector<std::string> notes_of(const OnnxGraph& graph, const OnnxLayers& foun
 }
 
 Result<Model> read(const onnx::ModelProto& model, std::size_t bytes, const std::filesystem::path& path,
-                         const OnnxOptions& options) {
+                   const OnnxOptions& options) {
     const std::string file = display(path);
-    const Result<Dimensions> dimensions = Dimensions::bind(model.graph(), file, names_of_constants(model.graph()),
-                                                           options.tokens, options.dims);
+    const Result<Dimensions> dimensions =
+        Dimensions::bind(model.graph(), file, names_of_constants(model.graph()), options.tokens, options.dims);
     if (!dimensions.ok()) return dimensions.status();
     const Result<OnnxGraph> graph = flatten(model, file, bytes, dimensions.value());
     if (!graph.ok()) return graph.status();
@@ -110,15 +110,16 @@ Result<Model> read(const onnx::ModelProto& model, std::size_t bytes, const std::
         largest != read.left_out.end()) {
         why = fmt::format(" (the largest parameter, {}: {})", internal::quote(largest->tensor), largest->text);
     }
-    return parse_error(fmt::format("{}: expected at least one MatMul, Gemm, MatMulInteger or QLinearMatMul with "
-                                   "constant weights, found none among {} nodes{}",
-                                   file, graph->nodes.size(), why));
+    return parse_error(
+        fmt::format("{}: expected at least one MatMul, Gemm, MatMulInteger or QLinearMatMul with "
+                    "constant weights, found none among {} nodes{}",
+                    file, graph->nodes.size(), why));
 }
 
 }  // namespace
 
 Result<Model> read_onnx(std::span<const std::byte> bytes, const std::filesystem::path& path,
-                              const OnnxOptions& options) {
+                        const OnnxOptions& options) {
     const std::string file = display(path);
     if (bytes.size() > INT32_MAX) {
         return parse_error(
@@ -128,8 +129,9 @@ Result<Model> read_onnx(std::span<const std::byte> bytes, const std::filesystem:
     }
     constexpr std::string_view kOrt = "ORTM";
     if (bytes.size() > 8 && std::memcmp(bytes.data() + 4, kOrt.data(), kOrt.size()) == 0) {
-        return parse_error(file + ": expected an ONNX model, found one in onnxruntime's own format (.ort): take the "
-                                  ".onnx file that it was made from");
+        return parse_error(file +
+                           ": expected an ONNX model, found one in onnxruntime's own format (.ort): take the "
+                           ".onnx file that it was made from");
     }
     try {
         onnx::ModelProto model;

@@ -1,9 +1,9 @@
 // Layers of an ONNX graph.
 //
 // - MatMul, Gemm, Einsum, MatMulInteger, QLinearMatMul and their com.microsoft relatives are linears where one operand
-//   is constant (an initializer, or what is computed of one: Transpose, Cast, DequantizeLinear, Reshape ...), and so are
-//   convolutions that are linears over rows. A product of two activations, as in attention, is none. Weights that are
-//   int8 in the file are WeightForm::kInt8.
+//   is constant (an initializer, or what is computed of one: Transpose, Cast, DequantizeLinear, Reshape ...), and so
+//   are convolutions that are linears over rows. A product of two activations, as in attention, is none. Weights that
+//   are int8 in the file are WeightForm::kInt8.
 // - A bias added behind a linear and an activation behind that become part of it, in one node or spelled out.
 //   Activations are found by what they compute, not by how they are written.
 // - LayerNormalization and RMS norms, one node or decomposed, are layernorms.
@@ -34,7 +34,8 @@
 namespace octile {
 
 struct OnnxOptions {
-    // What extents are that the graph's inputs leave open and no name says, see Dimensions; and rows that nothing tells.
+    // What extents are that the graph's inputs leave open and no name says, see Dimensions; and rows that nothing
+    // tells.
     std::optional<std::int64_t> tokens;
     // Extents by name.
     std::map<std::string, std::int64_t> dims = {};
@@ -46,6 +47,6 @@ Result<Model> read_onnx(const std::filesystem::path& path, const OnnxOptions& op
 
 // The same of a file's bytes; `path` is for messages and the model's name.
 Result<Model> read_onnx(std::span<const std::byte> bytes, const std::filesystem::path& path,
-                              const OnnxOptions& options);
+                        const OnnxOptions& options);
 
 }  // namespace octile

@@ -48,10 +48,12 @@ std::optional<double> unary(const OnnxNode& node, double x) {
     if (op == "QuickGelu") return x * sigmoid(real_attribute(node, "alpha", 1.702) * x);
     if (op == "Swish") return x * sigmoid(real_attribute(node, "alpha", 1.0) * x);
     if (op == "HardSwish") return x * hard_sigmoid(x, 1.0 / 6, 0.5);
-    if (op == "HardSigmoid") return hard_sigmoid(x, real_attribute(node, "alpha", 0.2), real_attribute(node, "beta", 0.5));
+    if (op == "HardSigmoid")
+        return hard_sigmoid(x, real_attribute(node, "alpha", 0.2), real_attribute(node, "beta", 0.5));
     if (op == "LeakyRelu") return x < 0 ? real_attribute(node, "alpha", 0.01) * x : x;
     if (op == "Elu") return x < 0 ? real_attribute(node, "alpha", 1.0) * std::expm1(x) : x;
-    if (op == "Clip") return std::clamp(x, real_attribute(node, "min", -kInfinity), real_attribute(node, "max", kInfinity));
+    if (op == "Clip")
+        return std::clamp(x, real_attribute(node, "min", -kInfinity), real_attribute(node, "max", kInfinity));
     return std::nullopt;
 }
 
@@ -91,7 +93,8 @@ struct Region {
     // The node's output joins if all it reads is inside or a scalar.
     bool add(const OnnxGraph& graph, int index) {
         const OnnxNode& node = graph.nodes[static_cast<std::size_t>(index)];
-        if (node.outputs.size() != 1 || node.inputs.empty() || node.inputs.size() > 3 || holds_node(index)) return false;
+        if (node.outputs.size() != 1 || node.inputs.empty() || node.inputs.size() > 3 || holds_node(index))
+            return false;
         std::vector<std::optional<double>> probes;
         for (const int input : node.inputs) {
             if (input >= 0 && !holds(input) && !graph.scalar(input)) return false;
@@ -108,9 +111,9 @@ struct Region {
         std::optional<int> open;
         for (const int value : values) {
             const OnnxValue& found = graph.values[static_cast<std::size_t>(value)];
-            const bool inside = !found.readers.empty() && !found.is_output &&
-                                std::all_of(found.readers.begin(), found.readers.end(),
-                                            [&](int reader) { return holds_node(reader); });
+            const bool inside =
+                !found.readers.empty() && !found.is_output &&
+                std::all_of(found.readers.begin(), found.readers.end(), [&](int reader) { return holds_node(reader); });
             if (inside) continue;
             if (open || value == start) return std::nullopt;
             open = value;

@@ -19,8 +19,9 @@ constexpr std::array<ConvOp, 4> kConvOps = {
     {{"Conv", 1, 2}, {"FusedConv", 1, 2}, {"ConvInteger", 1, -1}, {"QLinearConv", 3, 8}}};
 
 constexpr std::array<std::string_view, 20> kPointwise = {
-    "Add", "Sub",  "Mul",       "Div",         "Pow",       "Relu", "Erf",      "Sigmoid", "Tanh", "Gelu",
-    "FastGelu", "QuickGelu", "BiasGelu", "HardSwish", "HardSigmoid", "Clip", "LeakyRelu", "Elu",  "Softplus", "Swish"};
+    "Add",         "Sub",  "Mul",       "Div",      "Pow",       "Relu",     "Erf",
+    "Sigmoid",     "Tanh", "Gelu",      "FastGelu", "QuickGelu", "BiasGelu", "HardSwish",
+    "HardSigmoid", "Clip", "LeakyRelu", "Elu",      "Softplus",  "Swish"};
 
 const ConvOp* conv_op(const OnnxNode& node) {
     const auto* const found =
@@ -93,9 +94,9 @@ class Search {
         const OnnxNode* const node = graph_.producer(value);
         if (node == nullptr || left_-- <= 0) return false;
         if (moves(*node, -1, 1)) return true;
-        return is_pointwise(graph_, *node) &&
-               std::all_of(node->inputs.begin(), node->inputs.end(),
-                           [&](int input) { return input < 0 || graph_.is_constant(input) || comes_from_rows(input); });
+        return is_pointwise(graph_, *node) && std::all_of(node->inputs.begin(), node->inputs.end(), [&](int input) {
+                   return input < 0 || graph_.is_constant(input) || comes_from_rows(input);
+               });
     }
 
   private:

@@ -22,11 +22,11 @@ namespace octile {
 class Dimensions {
   public:
     // `constants`: names of inputs that the file gives values to. kInvalidArgument for a name that no extent has, and
-    // for tokens that are needed and not there; kParseError for an extent beyond kMaxExtent. Messages begin with `file`.
+    // for tokens that are needed and not there; kParseError for an extent beyond kMaxExtent. Messages begin with
+    // `file`.
     static Result<Dimensions> bind(const onnx::GraphProto& graph, const std::string& file,
                                    const std::unordered_set<std::string_view>& constants,
-                                   std::optional<std::int64_t> tokens,
-                                   const std::map<std::string, std::int64_t>& dims);
+                                   std::optional<std::int64_t> tokens, const std::map<std::string, std::int64_t>& dims);
 
     // Empty for what is no tensor, has no shape, or one of too many dimensions.
     std::optional<Extents> extents_of(const onnx::TypeProto& type) const;

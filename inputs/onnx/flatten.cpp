@@ -94,9 +94,9 @@ class Flattener {
                     defaults.RemoveLast();
                 }
             }
-            functions_.emplace(key_of(plain_domain(function.domain()), function.name(),
-                                      text_field(function, kFunctionOverload)),
-                               Function{&function, &defaults});
+            functions_.emplace(
+                key_of(plain_domain(function.domain()), function.name(), text_field(function, kFunctionOverload)),
+                Function{&function, &defaults});
         }
     }
 
@@ -148,7 +148,8 @@ class Flattener {
             const bool fine = static_cast<std::size_t>(sparse.dims_size()) <= onnx_limits::kMaxRank &&
                               std::all_of(sparse.dims().begin(), sparse.dims().end(),
                                           [](std::int64_t extent) { return extent >= 0 && extent <= kMaxExtent; });
-            add(sparse.values(), fine ? std::optional(Extents(sparse.dims().begin(), sparse.dims().end())) : std::nullopt);
+            add(sparse.values(),
+                fine ? std::optional(Extents(sparse.dims().begin(), sparse.dims().end())) : std::nullopt);
         }
     }
 
@@ -194,22 +195,22 @@ class Flattener {
         }
         if (scope.called) charge(node, 1);
         std::vector<int> inputs = inputs_of(node, scope);
-        const auto function = functions_.find(
-            key_of(plain_domain(node.domain()), node.op_type(), text_field(node, kNodeOverload)));
+        const auto function =
+            functions_.find(key_of(plain_domain(node.domain()), node.op_type(), text_field(node, kNodeOverload)));
         if (function != functions_.end()) return call(node, function->second, inputs, scope, depth);
         if (node.op_type() == "If" && inputs.size() == 1) return add_if(node, inputs, scope, depth);
-        const bool holds_graphs =
-            std::any_of(node.attribute().begin(), node.attribute().end(),
-                        [](const onnx::AttributeProto& attribute) { return attribute.has_g(); });
+        const bool holds_graphs = std::any_of(node.attribute().begin(), node.attribute().end(),
+                                              [](const onnx::AttributeProto& attribute) { return attribute.has_g(); });
         if (holds_graphs) return add_bodies(node, std::move(inputs), scope, depth);
         add_operator(node, std::move(inputs), scope);
     }
 
     void charge(const onnx::NodeProto& node, std::size_t nodes) {
         if (nodes > called_left_) {
-            throw Wrong{fmt::format("{}: expected functions that write out to nodes in proportion to the file's size, "
-                                    "found more",
-                                    describe(node))};
+            throw Wrong{
+                fmt::format("{}: expected functions that write out to nodes in proportion to the file's size, "
+                            "found more",
+                            describe(node))};
         }
         called_left_ -= nodes;
     }
@@ -269,7 +270,8 @@ class Flattener {
             for (int i = 0; i < node.output_size(); ++i) {
                 const auto at = static_cast<std::size_t>(i);
                 const int made = at < outputs[0].size() ? outputs[0][at] : -1;
-                if (!node.output(i).empty()) declare(made >= 0 ? made : make_value(node.output(i)), node.output(i), scope);
+                if (!node.output(i).empty())
+                    declare(made >= 0 ? made : make_value(node.output(i)), node.output(i), scope);
             }
             return;
         }

@@ -44,15 +44,15 @@ struct OnnxBody {
 
 struct OnnxValue {
     std::string_view name;                      // as in the file
-    int producer = -1;                         // -1: an input or constant
-    std::vector<int> readers;                  // nodes in order, once each
-    bool is_output = false;                    // of the graph
-    bool is_input = false;                     // of the graph
-    std::optional<Extents> shape;              // empty: not even the rank
-    std::optional<Contents> contents;          // empty: unknown, or more than shape arithmetic needs
+    int producer = -1;                          // -1: an input or constant
+    std::vector<int> readers;                   // nodes in order, once each
+    bool is_output = false;                     // of the graph
+    bool is_input = false;                      // of the graph
+    std::optional<Extents> shape;               // empty: not even the rank
+    std::optional<Contents> contents;           // empty: unknown, or more than shape arithmetic needs
     const onnx::TensorProto* tensor = nullptr;  // the parameter that it is, or is made of; null unless constant
-    bool constant = false;                     // depends on no input
-    bool quantizes = false;                    // a scale or zero point of other values
+    bool constant = false;                      // depends on no input
+    bool quantizes = false;                     // a scale or zero point of other values
 };
 
 struct OnnxNode {

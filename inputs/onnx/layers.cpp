@@ -193,8 +193,9 @@ class LayerReader {
         layer.name = names_.layer_name(node, norm.scale);
         layer.k = layer.n = *features;
         layer.bias = norm.bias;
-        const std::int64_t rows =
-            shape && !shape->empty() ? product_of(std::span<const std::int64_t>(*shape).first(shape->size() - 1)) : kUnknownExtent;
+        const std::int64_t rows = shape && !shape->empty()
+                                      ? product_of(std::span<const std::int64_t>(*shape).first(shape->size() - 1))
+                                      : kUnknownExtent;
         if (rows == kUnknownExtent && !tokens_) return sources_.pass_on(node);
         layer.m = rows != kUnknownExtent ? rows : assumed_rows(node, layer);
         if (layer.m < 1 || layer.m > kMaxExtent) fail(node, "m: " + wrong_extent("m", std::to_string(layer.m)));
@@ -202,7 +203,8 @@ class LayerReader {
         if (norm.epsilon && *norm.epsilon > 0 && *norm.epsilon < 1)
             layer.epsilon = std::stod(fmt::format("{}", static_cast<float>(*norm.epsilon)));
         take(norm.parameters);
-        const std::vector<std::size_t> rows_read = norm.input >= 0 ? sources_.layers_of(norm.input) : std::vector<std::size_t>();
+        const std::vector<std::size_t> rows_read =
+            norm.input >= 0 ? sources_.layers_of(norm.input) : std::vector<std::size_t>();
         if (rows_read.empty()) {
             layer.input_unknown = !layers_.model().layers.empty();
         } else {

@@ -53,8 +53,8 @@ void set_parameters(Model& model, const OnnxGraph& graph, const std::unordered_s
         }
     }
     for (const OnnxValue& value : graph.values) {
-        if (value.producer >= 0 || value.tensor == nullptr || value.tensor->name() != value.name ||
-            value.quantizes || !is_parameter(*value.tensor, value.shape)) {
+        if (value.producer >= 0 || value.tensor == nullptr || value.tensor->name() != value.name || value.quantizes ||
+            !is_parameter(*value.tensor, value.shape)) {
             continue;
         }
         const std::int64_t elements = *elements_of(*value.shape);

@@ -14,15 +14,15 @@
 namespace octile {
 
 struct FoundLinear {
-    int x = -1;                   // the value whose rows are multiplied
-    std::optional<std::int64_t> m;  // empty: the rows are unknown
-    std::int64_t k = 0, n = 0;    // as the weights have them, in range or not
+    int x = -1;                           // the value whose rows are multiplied
+    std::optional<std::int64_t> m;        // empty: the rows are unknown
+    std::int64_t k = 0, n = 0;            // as the weights have them, in range or not
     std::optional<std::int64_t> found_k;  // of the rows, where that is known
-    bool reads_rows = true;       // false: rows are made of windows of x
-    int weights = -1;             // a constant
+    bool reads_rows = true;               // false: rows are made of windows of x
+    int weights = -1;                     // a constant
     bool bias = false;
     Activation activation = Activation::kNone;
-    int output = -1;              // behind bias and activation
+    int output = -1;  // behind bias and activation
     WeightForm form = WeightForm::kFloat;
     std::string_view blocks;      // what a form of few bits, or of few-bit floats, is called; empty: another form
     std::vector<int> parameters;  // constants that it takes

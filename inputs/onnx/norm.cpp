@@ -33,7 +33,8 @@ bool is_over_last_axis(const OnnxGraph& graph, const OnnxNode& mean) {
     if (const auto axes = integers_attribute(mean, "axes")) {
         if (axes->size() == 1) axis = axes->front();
     } else if (const OnnxValue* const axes_value = graph.value(mean.input(1))) {
-        if (axes_value->contents && axes_value->contents->size() == 1) axis = axes_value->contents->front().as_integer();
+        if (axes_value->contents && axes_value->contents->size() == 1)
+            axis = axes_value->contents->front().as_integer();
     }
     const std::optional<Extents>& shape = graph.shape(mean.input(0));
     return axis && (*axis == -1 || (shape && *axis == static_cast<std::int64_t>(shape->size()) - 1));

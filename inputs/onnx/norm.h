@@ -10,7 +10,7 @@
 namespace octile {
 
 struct FoundNorm {
-    int input = -1;  // -1: an embedding's, which is looked up in the same node
+    int input = -1;   // -1: an embedding's, which is looked up in the same node
     int output = -1;  // with scale and bias, where they follow
     int sum = -1;     // what a norm that adds first hands out beside; -1: nothing
     int scale = -1;   // a constant; -1: none

@@ -14,8 +14,8 @@
 namespace octile {
 
 // Whether a node's first output stands for its first input, `input`, as far as layers are concerned: Identity, Dropout,
-// a Cast to floats, quantization and its inverse. Not where elements of `input` are known and would change. Of the node,
-// only its attributes are looked at.
+// a Cast to floats, quantization and its inverse. Not where elements of `input` are known and would change. Of the
+// node, only its attributes are looked at.
 bool is_same_value(const OnnxNode& node, const OnnxValue& input);
 
 struct QuantizedForm {

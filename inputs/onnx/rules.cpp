@@ -66,9 +66,8 @@ void RuleContext::yield(std::size_t output, Extents extents, Contents contents) 
 const Rule* find_rule(const OnnxNode& node) {
     static const auto kRules = [] {
         std::unordered_map<std::string_view, const Rule*> rules;
-        for (const std::span<const Rule> some :
-             {elementwise_rules(), shape_rules(), layout_rules(), selection_rules(), reduction_rules(), product_rules(),
-              window_rules(), network_rules()}) {
+        for (const std::span<const Rule> some : {elementwise_rules(), shape_rules(), layout_rules(), selection_rules(),
+                                                 reduction_rules(), product_rules(), window_rules(), network_rules()}) {
             for (const Rule& rule : some)
                 rules.emplace(rule.op, &rule);
         }
@@ -82,7 +81,6 @@ std::int64_t extent_of(const Number& number) {
     const std::optional<std::int64_t> value = number.as_integer();
     return value && *value >= 0 ? *value : kUnknownExtent;
 }
-
 
 std::optional<std::size_t> axis_of(std::int64_t axis, std::size_t rank) {
     const auto extents = static_cast<std::int64_t>(rank);

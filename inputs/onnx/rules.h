@@ -1,6 +1,6 @@
-// Shapes, and values of small tensors, of what the operators of ONNX and com.microsoft yield, one rule for each. Whatever
-// cannot be told stays unknown: a rule refuses nothing. Each takes time in proportion to ranks and to what it evaluates,
-// which limits.h bounds.
+// Shapes, and values of small tensors, of what the operators of ONNX and com.microsoft yield, one rule for each.
+// Whatever cannot be told stays unknown: a rule refuses nothing. Each takes time in proportion to ranks and to what it
+// evaluates, which limits.h bounds.
 #pragma once
 
 #include <cstdint>
@@ -60,9 +60,9 @@ std::span<const Rule> shape_rules();      // Shape, Size, Constant, Range, Const
 std::span<const Rule> layout_rules();     // Reshape, Transpose, Squeeze, Expand ...
 std::span<const Rule> selection_rules();  // Gather, Slice, Concat, Split, Pad ...
 std::span<const Rule> reduction_rules();
-std::span<const Rule> product_rules();    // MatMul, Gemm, Einsum and their relatives
-std::span<const Rule> window_rules();     // Conv, pools, Resize
-std::span<const Rule> network_rules();    // norms, attention, LSTM, com.microsoft
+std::span<const Rule> product_rules();  // MatMul, Gemm, Einsum and their relatives
+std::span<const Rule> window_rules();   // Conv, pools, Resize
+std::span<const Rule> network_rules();  // norms, attention, LSTM, com.microsoft
 
 // The rule for a node; null when there is none.
 const Rule* find_rule(const OnnxNode& node);

@@ -56,7 +56,7 @@ void gather_nd(RuleContext& context) {
 }
 
 struct Cut {
-    std::int64_t start, step, count;
+    std::int64_t start = 0, step = 1, count = kUnknownExtent;
 };
 
 // What of an extent a slice takes.
@@ -95,18 +95,18 @@ void slice(RuleContext& context) {
         std::fill(out.begin(), out.end(), kUnknownExtent);
         return context.yield(0, std::move(out));
     }
-    std::optional<Cut> only;
+    Cut only;  // of the last axis; its count is unknown where what is taken is
     for (std::size_t i = 0; i < count; ++i) {
         if (axes && i >= axes->size()) return;
         const auto axis = axis_of(axes ? (*axes)[i] : static_cast<std::int64_t>(i), out.size());
         if (!axis) return;
         const std::optional<std::int64_t> start = number(starts, attribute_starts, i),
                                           end = number(ends, attribute_ends, i);
-        std::optional<std::int64_t> step = 1;
-        if (attributes || context.has(4)) {
-            if (steps && i < steps->size()) step = (*steps)[i];
-            if (!attributes && !steps) step = std::nullopt;
-        }
+        std::int64_t step = 1;  // 0, which no slice may have: unknown
+        if (steps && i < steps->size())
+            step = (*steps)[i];
+        else if (!attributes && context.has(4) && !steps)
+            step = 0;
         std::int64_t& extent = out[*axis];
         const std::int64_t whole = (*from)[*axis];
         if (start == 0 && end && *end >= kLargest / 2 && step == 1) {
@@ -114,20 +114,20 @@ void slice(RuleContext& context) {
         } else if (whole == kUnknownExtent) {
             // [:n] of at least n, which is what exporters write where a table is cut to length.
             extent = kUnknownExtent;
-            only = std::nullopt;
-        } else if (start && end && step && *step != 0) {
-            only = cut_of(whole, *start, *end, *step);
-            extent = only->count;
+            only = Cut{};
+        } else if (start && end && step != 0) {
+            only = cut_of(whole, *start, *end, step);
+            extent = only.count;
         } else {
             extent = kUnknownExtent;
-            only = std::nullopt;
+            only = Cut{};
         }
     }
     const Contents* const contents = context.contents(0);
-    if (contents != nullptr && from->size() == 1 && count == 1 && only && only->count != kUnknownExtent) {
+    if (contents != nullptr && from->size() == 1 && count == 1 && only.count != kUnknownExtent) {
         Contents taken;
-        for (std::int64_t i = 0; i < only->count; ++i)
-            taken.push_back((*contents)[static_cast<std::size_t>(only->start + i * only->step)]);
+        for (std::int64_t i = 0; i < only.count; ++i)
+            taken.push_back((*contents)[static_cast<std::size_t>(only.start + i * only.step)]);
         return context.yield(0, std::move(out), std::move(taken));
     }
     context.yield(0, std::move(out));

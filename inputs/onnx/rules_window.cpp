@@ -142,7 +142,7 @@ void resize(RuleContext& context) {
             const std::optional<double> scale = (*scales)[i].as_real();
             const double scaled = scale ? std::floor(static_cast<double>(extent) * *scale) : -1;
             extent = extent != kUnknownExtent && scaled >= 0 && scaled < 9e15 ? static_cast<std::int64_t>(scaled)
-                                                                            : kUnknownExtent;
+                                                                              : kUnknownExtent;
         } else {
             extent = kUnknownExtent;
         }

@@ -113,9 +113,8 @@ Input Sources::input_of(int value, const std::function<Activation(std::size_t)>&
         return input;
     }
     if (input.layers.size() == 1) return input;
-    const bool activated = std::any_of(input.layers.begin(), input.layers.end(), [&](std::size_t layer) {
-        return activation_of(layer) != Activation::kNone;
-    });
+    const bool activated = std::any_of(input.layers.begin(), input.layers.end(),
+                                       [&](std::size_t layer) { return activation_of(layer) != Activation::kNone; });
     // A planner may take two layers of which one has an activation for a gate and what it gates.
     if (input.layers.size() == 2 && activated && !is_product_of(root, input.layers)) return input;
     if (named_.try_emplace(input.layers, root).first->second == root) input.kind = Input::Kind::kLayers;

@@ -17,14 +17,12 @@ struct TypeFacts {
     int bits;
 };
 // In the order of their numbers, which later versions of ONNX only add to.
-constexpr std::array<TypeFacts, 24> kTypes = {{{"UNDEFINED", 0},   {"FLOAT", 32},        {"UINT8", 8},
-                                               {"INT8", 8},        {"UINT16", 16},       {"INT16", 16},
-                                               {"INT32", 32},      {"INT64", 64},        {"STRING", 0},
-                                               {"BOOL", 8},        {"FLOAT16", 16},      {"DOUBLE", 64},
-                                               {"UINT32", 32},     {"UINT64", 64},       {"COMPLEX64", 64},
-                                               {"COMPLEX128", 128}, {"BFLOAT16", 16},    {"FLOAT8E4M3FN", 8},
-                                               {"FLOAT8E4M3FNUZ", 8}, {"FLOAT8E5M2", 8}, {"FLOAT8E5M2FNUZ", 8},
-                                               {"UINT4", 4},       {"INT4", 4},          {"FLOAT4E2M1", 4}}};
+constexpr std::array<TypeFacts, 24> kTypes = {
+    {{"UNDEFINED", 0},      {"FLOAT", 32},    {"UINT8", 8},        {"INT8", 8},           {"UINT16", 16},
+     {"INT16", 16},         {"INT32", 32},    {"INT64", 64},       {"STRING", 0},         {"BOOL", 8},
+     {"FLOAT16", 16},       {"DOUBLE", 64},   {"UINT32", 32},      {"UINT64", 64},        {"COMPLEX64", 64},
+     {"COMPLEX128", 128},   {"BFLOAT16", 16}, {"FLOAT8E4M3FN", 8}, {"FLOAT8E4M3FNUZ", 8}, {"FLOAT8E5M2", 8},
+     {"FLOAT8E5M2FNUZ", 8}, {"UINT4", 4},     {"INT4", 4},         {"FLOAT4E2M1", 4}}};
 
 TypeFacts facts_of(int type) {
     const bool known = type >= 0 && static_cast<std::size_t>(type) < kTypes.size();

@@ -15,9 +15,9 @@ namespace octile {
 // Types that libonnx 1.12 has no name for.
 inline constexpr int kOnnxFloat8First = 17, kOnnxFloat8Last = 20, kOnnxUint4 = 21, kOnnxInt4 = 22;
 
-bool is_onnx_float(int type);       // of 16, 32 or 64 bits
+bool is_onnx_float(int type);  // of 16, 32 or 64 bits
 bool is_onnx_four_bit(int type);
-bool is_onnx_int8(int type);        // signed or not
+bool is_onnx_int8(int type);  // signed or not
 // Bits of an element; 0 for text and what is unknown.
 int bits_of_onnx_type(int type);
 std::string_view name_of_onnx_type(int type);  // "FLOAT" ...

@@ -117,7 +117,6 @@ TEST_CASE("onnx: activations are known by what they compute") {
                                              unknown_input(in_int8(linear("b", 4, 8, 16, true, Activation::kGelu)))});
 }
 
-
 TEST_CASE("onnx: quantization around every step hides no activation") {
     // Each value, constants too, through QuantizeLinear and DequantizeLinear, as static quantization writes it.
     OnnxBuilder b;
@@ -138,8 +137,8 @@ TEST_CASE("onnx: quantization around every step hides no activation") {
     const std::string scaled = there_and_back(b.node("Mul", {biased, phi}), 0.1f);
     const std::string out = there_and_back(b.node("Mul", {scaled, half}), 0.1f);
     b.output(b.node("MatMul", {out, b.weight("next.weight", {16, 3})}));
-    CHECK(layers_of(b) == std::vector<Layer>{in_int8(linear("fc", 4, 8, 16, true, Activation::kGelu)),
-                                             linear("next", 4, 16, 3)});
+    CHECK(layers_of(b) ==
+          std::vector<Layer>{in_int8(linear("fc", 4, 8, 16, true, Activation::kGelu)), linear("next", 4, 16, 3)});
 }
 
 TEST_CASE("onnx: operators of quantized values are those of values") {
@@ -147,15 +146,16 @@ TEST_CASE("onnx: operators of quantized values are those of values") {
     const std::string x = b.input("x", {4, 8}, onnx::TensorProto::UINT8);
     const std::string scale = b.scalar(0.1f), zero = b.integer(0);
     const std::string product = b.node(
-        "QLinearMatMul", {x, scale, zero, b.weight("fc.weight_quantized", {8, 16}, onnx::TensorProto::INT8), scale, zero,
-                          scale, zero},
+        "QLinearMatMul",
+        {x, scale, zero, b.weight("fc.weight_quantized", {8, 16}, onnx::TensorProto::INT8), scale, zero, scale, zero},
         "fc");
-    const std::string biased = b.contrib("QLinearAdd", {product, scale, zero, b.weight("fc.bias", {16}), scale, zero,
-                                                        scale, zero});
+    const std::string biased =
+        b.contrib("QLinearAdd", {product, scale, zero, b.weight("fc.bias", {16}), scale, zero, scale, zero});
     const std::string gate = b.contrib("QLinearSigmoid", {biased, scale, zero, scale, zero});
     const std::string silu = b.contrib("QLinearMul", {biased, scale, zero, gate, scale, zero, scale, zero});
     // 2 levels of 0.5 are 1: a product with it changes nothing.
-    const std::string one = b.contrib("QLinearMul", {silu, scale, zero, b.integer(2), b.scalar(0.5f), zero, scale, zero});
+    const std::string one =
+        b.contrib("QLinearMul", {silu, scale, zero, b.integer(2), b.scalar(0.5f), zero, scale, zero});
     b.output(b.node("MatMul", {b.node("DequantizeLinear", {one, scale, zero}), b.weight("next.weight", {16, 3})}));
     const std::vector<Layer> layers = layers_of(b);
     REQUIRE(layers.size() == 2);
@@ -190,8 +190,7 @@ TEST_CASE("onnx: an RMS norm by a power, and one over an axis that is not the la
     OnnxBuilder b;
     const std::string x = b.input("x", {1, 4, 8});
     const std::string mean_square = b.mean(b.node("Pow", {x, b.scalar(2)}));
-    const std::string inverse =
-        b.node("Pow", {b.node("Add", {mean_square, b.scalar(1e-6f)}), b.scalar(-0.5f)});
+    const std::string inverse = b.node("Pow", {b.node("Add", {mean_square, b.scalar(1e-6f)}), b.scalar(-0.5f)});
     // One more than the parameter, as Gemma has it.
     const std::string scale = b.node("Add", {b.weight("n.weight", {8}), b.scalar(1)});
     const std::string normed = b.node("Mul", {b.node("Mul", {x, inverse}), scale});

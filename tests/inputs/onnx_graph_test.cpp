@@ -18,7 +18,6 @@ std::string call(OnnxBuilder& b, const std::string& function, const std::vector<
     return b.node(function, inputs, name, "local");
 }
 
-
 }  // namespace
 
 TEST_CASE("onnx: functions are looked into, and functions in functions") {
@@ -46,8 +45,7 @@ TEST_CASE("onnx: a function's attributes are those of its call") {
     inner.input("x", {});
     inner.input("w", {});
     inner.output(inner.node("Gemm", {"x", "w"}));
-    onnx::AttributeProto* const attribute =
-        inner.model().mutable_graph()->mutable_node(0)->add_attribute();
+    onnx::AttributeProto* const attribute = inner.model().mutable_graph()->mutable_node(0)->add_attribute();
     attribute->set_name("transB");
     attribute->set_type(onnx::AttributeProto::INT);
     attribute->set_ref_attr_name("turned");
@@ -144,7 +142,8 @@ TEST_CASE("onnx: linears inside If, Loop and Scan are listed, and that is said")
     REQUIRE(reading->layers.size() == 1);
     CHECK(reading->layers[0].m == 4);
     CHECK(reading->notes ==
-          std::vector<std::string>{"net.onnx: linears inside body of node \"steps\" (Loop) are listed once, however often it runs"});
+          std::vector<std::string>{
+              "net.onnx: linears inside body of node \"steps\" (Loop) are listed once, however often it runs"});
 }
 
 TEST_CASE("onnx: nodes in any order, as converters to FP16 leave them") {
@@ -193,10 +192,10 @@ TEST_CASE("onnx: who reads whom is named only where the graph tells it") {
         b.output(value);
     std::vector<std::string> found;
     for (const Layer& layer : layers_of(b))
-        found.push_back(fmt::format("{}: {}{}", layer.name, fmt::join(layer.inputs, " "),
-                                    layer.input_unknown ? "?" : ""));
-    CHECK(found == std::vector<std::string>{"norm: ", "q: ", "states: ?", "k: ", "v: states", "moved: ?",
-                                            "gate: norm", "up: norm", "down: gate up", "not_gated: ?"});
+        found.push_back(
+            fmt::format("{}: {}{}", layer.name, fmt::join(layer.inputs, " "), layer.input_unknown ? "?" : ""));
+    CHECK(found == std::vector<std::string>{"norm: ", "q: ", "states: ?", "k: ", "v: states", "moved: ?", "gate: norm",
+                                            "up: norm", "down: gate up", "not_gated: ?"});
 }
 
 TEST_CASE("onnx: what is left out is named with the reason") {
@@ -213,7 +212,9 @@ TEST_CASE("onnx: what is left out is named with the reason") {
     REQUIRE(reading->left_out.size() == 4);
     const std::vector<LeftOut>& left = reading->left_out;
     CHECK((left[0].tensor == "embed.weight" && left[0].reason == LeftOutReason::kTable && left[0].bytes == 1600));
-    CHECK((left[1].tensor == "lstm.w" && left[1].text == "net.onnx: linears inside an LSTM" && left[1].parameters == 128));
+    CHECK(left[1].tensor == "lstm.w");
+    CHECK(left[1].text == "linears inside an LSTM");
+    CHECK(left[1].parameters == 128);
     CHECK(left[2].tensor == "lstm.r");
     CHECK((left[3].tensor == "experts" && left[3].reason == LeftOutReason::kExperts && left[3].bytes == 384));
     CHECK(reading->parameters == 400 + 128 + 64 + 192 + 16);

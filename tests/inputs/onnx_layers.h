@@ -26,8 +26,7 @@ inline std::vector<Layer> layers_of(const OnnxBuilder& builder, std::optional<st
 
 inline Layer linear(const std::string& name, std::int64_t m, std::int64_t k, std::int64_t n, bool bias = false,
                     Activation activation = Activation::kNone, std::vector<std::string> inputs = {}) {
-    return {
-        .name = name, .m = m, .k = k, .n = n, .activation = activation, .bias = bias, .inputs = std::move(inputs)};
+    return {.name = name, .m = m, .k = k, .n = n, .activation = activation, .bias = bias, .inputs = std::move(inputs)};
 }
 
 inline Layer norm(const std::string& name, std::int64_t m, std::int64_t n, bool bias,

@@ -52,9 +52,7 @@ TEST_CASE("onnx: every operator that is a linear") {
 TEST_CASE("onnx: weights reach a linear through whatever is computed of constants") {
     OnnxBuilder b;
     const std::string x = b.input("x", {4, 8});
-    const auto use = [&](const std::string& weights, const std::string& name) {
-        b.node("MatMul", {x, weights}, name);
-    };
+    const auto use = [&](const std::string& weights, const std::string& name) { b.node("MatMul", {x, weights}, name); };
     use(b.node("Cast", {b.node("Identity", {b.weight("a.weight", {8, 5})})}), "a");
     b.attribute("to", onnx::TensorProto::FLOAT);
     use(b.node("Reshape", {b.weight("b.weight", {2, 4, 6}), b.integers({8, 6})}), "b");
@@ -163,7 +161,8 @@ TEST_CASE("onnx: a convolution is a linear where channels become features") {
         }
         b.output(b.node("Gemm", {b.node("Flatten", {x}), b.weight("head.weight", {40, 2})}));
         std::vector<Layer> expected = {linear("up", 5, 8, 16, true, Activation::kGelu),
-                                       unknown_input(linear("down", 5, 16, 8)), unknown_input(linear("head", 1, 40, 2))};
+                                       unknown_input(linear("down", 5, 16, 8)),
+                                       unknown_input(linear("head", 1, 40, 2))};
         if (!rows) expected = {linear("head", 1, 40, 2)};
         CHECK(layers_of(b) == expected);
     }
@@ -178,9 +177,8 @@ TEST_CASE("onnx: biases that com.microsoft's operators add are the linears' own"
     const std::string q = project(x, "q"), k = project(x, "k"), v = project(x, "v");
     const std::string mixed = b.contrib("MultiHeadAttention", {q, k, v, b.weight("qkv.bias", {24})});
     b.attribute("num_heads", std::int64_t{2});
-    const std::string normed =
-        b.contrib("SkipLayerNormalization",
-                  {project(mixed, "o"), x, b.weight("n.weight", {8}), b.weight("n.bias", {8}), b.weight("o.bias", {8})});
+    const std::string normed = b.contrib("SkipLayerNormalization", {project(mixed, "o"), x, b.weight("n.weight", {8}),
+                                                                    b.weight("n.bias", {8}), b.weight("o.bias", {8})});
     b.output(b.contrib("FastGelu", {project(normed, "fc"), b.weight("fc.bias", {8})}));
     const std::vector<Layer> layers = layers_of(b);
     REQUIRE(layers.size() == 7);

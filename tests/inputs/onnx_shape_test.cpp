@@ -44,84 +44,87 @@ TEST_CASE("onnx: shape arithmetic is evaluated") {
     const auto rows = [](OnnxBuilder& b, const std::string& x) {  // [tokens]
         return b.node("Unsqueeze", {b.node("Gather", {b.node("Shape", {x}), b.integer(1)}), b.integers({0})});
     };
-    for (const Case& one : std::vector<Case>{
-             {"as it is", 16, [](OnnxBuilder&, const std::string& x) { return x; }},
-             {"positions cut to length", 16,
-              [&](OnnxBuilder& b, const std::string& x) {
-                  const std::string table = b.weight("positions", {1, 512, 8});
-                  return b.node("Add", {x, slice(b, table, b.integers({0}), rows(b, x), 1)});
-              }},
-             {"halves swapped, as rotary embeddings do", 16,
-              [&](OnnxBuilder& b, const std::string& x) {
-                  const std::string half = b.node("Div", {b.node("Gather", {b.node("Shape", {x}), b.integer(2)}),
-                                                          b.integer(2)});
-                  const std::string middle = b.node("Unsqueeze", {half, b.integers({0})});
-                  const std::string low = slice(b, x, b.integers({0}), middle, 2);
-                  const std::string high = slice(b, x, middle, b.integers({INT64_MAX}), 2);
-                  const std::string both = b.node("Concat", {b.node("Neg", {high}), low});
-                  b.attribute("axis", std::int64_t{-1});
-                  return both;
-              }},
-             {"the first row", 1,
-              [](OnnxBuilder& b, const std::string& x) {
-                  const std::string first = b.node("Gather", {x, b.integer(0)});
-                  b.attribute("axis", std::int64_t{1});
-                  return first;
-              }},
-             {"every second row, backwards", 8,
-              [](OnnxBuilder& b, const std::string& x) {
-                  return b.node("Slice", {x, b.integers({-1}), b.integers({INT64_MIN}), b.integers({1}),
-                                          b.integers({-2})});
-              }},
-             {"twice as many by Tile", 32,
-              [](OnnxBuilder& b, const std::string& x) { return b.node("Tile", {x, b.integers({1, 2, 1})}); }},
-             {"one more by Concat", 17,
-              [](OnnxBuilder& b, const std::string& x) {
-                  const std::string all = b.node("Concat", {b.weight("cls", {1, 1, 8}), x});
-                  b.attribute("axis", std::int64_t{1});
-                  return all;
-              }},
-             {"as many as a Range has", 16,
-              [&](OnnxBuilder& b, const std::string& x) {
-                  const std::string count = b.node("Gather", {b.node("Shape", {x}), b.integer(1)});
-                  const std::string range = b.node("Range", {b.integer(0), count, b.integer(1)});
-                  return b.node("Gather", {b.weight("positions", {512, 8}), range});
-              }},
-             {"expanded where a mask says so", 48,
-              [&](OnnxBuilder& b, const std::string& x) {
-                  const std::string shape = b.node("Shape", {x});
-                  const std::string ones = b.node("ConstantOfShape", {b.node("Shape", {shape})});
-                  const std::string wanted = b.node("Concat", {b.integers({-1}), rows(b, x), b.integers({8})});
-                  b.attribute("axis", std::int64_t{0});
-                  const std::string keep = b.node("Equal", {wanted, b.integers({-1, -1, -1})});
-                  const std::string whole = b.node("Cast", {ones});
-                  b.attribute("to", onnx::TensorProto::INT64);
-                  const std::string out = b.node("Where", {keep, whole, wanted});
-                  const std::string three = b.node("Mul", {out, b.integers({3, 1, 1})});
-                  return b.node("Expand", {b.node("Reshape", {slice(b, x, b.integers({0}), b.integers({1}), 1),
-                                                              b.integers({1, 1, 8})}),
-                                           b.node("Max", {three, b.integers({3, 1, 1})})});
-              }},
-             {"a mean over all rows", 1,
-              [](OnnxBuilder& b, const std::string& x) { return b.mean(x, 1); }},
-             {"pooled to half", 8,
-              [](OnnxBuilder& b, const std::string& x) {
-                  const std::string turned = b.node("Transpose", {x});
-                  b.attribute("perm", std::vector<std::int64_t>{0, 2, 1});
-                  const std::string pooled = b.node("MaxPool", {turned});
-                  b.attribute("kernel_shape", std::vector<std::int64_t>{2});
-                  b.attribute("strides", std::vector<std::int64_t>{2});
-                  const std::string back = b.node("Transpose", {pooled});
-                  b.attribute("perm", std::vector<std::int64_t>{0, 2, 1});
-                  return back;
-              }},
-             {"resized to three halves", 24,
-              [](OnnxBuilder& b, const std::string& x) {
-                  const std::string scales = b.node("Concat", {b.scalar(1, {1}), b.scalar(1.5f, {1}), b.scalar(1, {1})});
-                  b.attribute("axis", std::int64_t{0});
-                  return b.node("Resize", {x, "", scales});
-              }},
-         }) {
+    for (
+        const Case& one : std::vector<Case>{
+            {"as it is", 16, [](OnnxBuilder&, const std::string&x) { return x; }},
+            {"positions cut to length", 16,
+             [&](OnnxBuilder&b, const std::string&x) {
+                 const std::string table = b.weight("positions", {1, 512, 8});
+                 return b.node("Add", {x, slice(b, table, b.integers({0}), rows(b, x), 1)});
+             }},
+            {"halves swapped, as rotary embeddings do", 16,
+             [&](OnnxBuilder&b, const std::string&x) {
+                 const std::string half =
+                     b.node("Div", {b.node("Gather", {b.node("Shape", {x}), b.integer(2)}), b.integer(2)});
+                 const std::string middle = b.node("Unsqueeze", {half, b.integers({0})});
+                 const std::string low = slice(b, x, b.integers({0}), middle, 2);
+                 const std::string high = slice(b, x, middle, b.integers({INT64_MAX}), 2);
+                 const std::string both = b.node("Concat", {b.node("Neg", {high}), low});
+                 b.attribute("axis", std::int64_t{-1});
+                 return both;
+             }},
+            {"the first row", 1,
+             [](OnnxBuilder&b, const std::string&x) {
+                 const std::string first = b.node("Gather", {x, b.integer(0)});
+                 b.attribute("axis", std::int64_t{1});
+                 return first;
+             }},
+            {"every second row, backwards", 8,
+             [](OnnxBuilder&b, const std::string&x) {
+                 return b.node("Slice",
+                               {x, b.integers({-1}), b.integers({INT64_MIN}), b.integers({1}), b.integers({-2})});
+             }},
+            {"twice as many by Tile", 32,
+             [](OnnxBuilder&b, const std::string&x) {
+                 return b.node("Tile", {x, b.integers({1, 2, 1})});
+             }},
+            {"one more by Concat", 17,
+             [](OnnxBuilder&b, const std::string&x) {
+                 const std::string all = b.node("Concat", {b.weight("cls", {1, 1, 8}), x});
+                 b.attribute("axis", std::int64_t{1});
+                 return all;
+             }},
+            {"as many as a Range has", 16,
+             [&](OnnxBuilder&b, const std::string&x) {
+                 const std::string count = b.node("Gather", {b.node("Shape", {x}), b.integer(1)});
+                 const std::string range = b.node("Range", {b.integer(0), count, b.integer(1)});
+                 return b.node("Gather", {b.weight("positions", {512, 8}), range});
+             }},
+            {"expanded where a mask says so", 48,
+             [&](OnnxBuilder&b, const std::string&x) {
+                 const std::string shape = b.node("Shape", {x});
+                 const std::string ones = b.node("ConstantOfShape", {b.node("Shape", {shape})});
+                 const std::string wanted = b.node("Concat", {b.integers({-1}), rows(b, x), b.integers({8})});
+                 b.attribute("axis", std::int64_t{0});
+                 const std::string keep = b.node("Equal", {wanted, b.integers({-1, -1, -1})});
+                 const std::string whole = b.node("Cast", {ones});
+                 b.attribute("to", onnx::TensorProto::INT64);
+                 const std::string out = b.node("Where", {keep, whole, wanted});
+                 const std::string three = b.node("Mul", {out, b.integers({3, 1, 1})});
+                 return b.node(
+                     "Expand",
+                     {b.node("Reshape", {slice(b, x, b.integers({0}), b.integers({1}), 1), b.integers({1, 1, 8})}),
+                      b.node("Max", {three, b.integers({3, 1, 1})})});
+             }},
+            {"a mean over all rows", 1, [](OnnxBuilder&b, const std::string&x) { return b.mean(x, 1); }},
+            {"pooled to half", 8,
+             [](OnnxBuilder&b, const std::string&x) {
+                 const std::string turned = b.node("Transpose", {x});
+                 b.attribute("perm", std::vector<std::int64_t>{0, 2, 1});
+                 const std::string pooled = b.node("MaxPool", {turned});
+                 b.attribute("kernel_shape", std::vector<std::int64_t>{2});
+                 b.attribute("strides", std::vector<std::int64_t>{2});
+                 const std::string back = b.node("Transpose", {pooled});
+                 b.attribute("perm", std::vector<std::int64_t>{0, 2, 1});
+                 return back;
+             }},
+            {"resized to three halves", 24,
+             [](OnnxBuilder&b, const std::string&x) {
+                 const std::string scales = b.node("Concat", {b.scalar(1, {1}), b.scalar(1.5f, {1}), b.scalar(1, {1})});
+                 b.attribute("axis", std::int64_t{0});
+                 return b.node("Resize", {x, "", scales});
+             }},
+        }) {
         INFO(one.name);
         const Layer layer = linear_behind(one.make);
         CHECK(layer.m == one.m);
@@ -164,23 +167,25 @@ TEST_CASE("onnx: axes are attributes or inputs, as the operator set has them") {
 TEST_CASE("onnx: rows behind the operators of transformers") {
     // Each keeps [1, 16, 8].
     for (const Make& make : std::vector<Make>{
-             [](OnnxBuilder& b, const std::string& x) {
+             [](OnnxBuilder&b, const std::string&x) {
                  return b.contrib("SkipLayerNormalization", {x, x, b.weight("n", {8}), b.weight("nb", {8})});
              },
-             [](OnnxBuilder& b, const std::string& x) { return b.contrib("RotaryEmbedding", {x}); },
-             [](OnnxBuilder& b, const std::string& x) {
+             [](OnnxBuilder&b, const std::string&x) { return b.contrib("RotaryEmbedding", {x}); },
+             [](OnnxBuilder&b, const std::string&x) {
                  const std::string y = b.node("Attention", {x, x, x});
                  b.attribute("q_num_heads", std::int64_t{2});
                  b.attribute("kv_num_heads", std::int64_t{2});
                  return y;
              },
-             [](OnnxBuilder& b, const std::string& x) {
+             [](OnnxBuilder&b, const std::string&x) {
                  const std::string y = b.contrib("GroupQueryAttention", {x, x, x});
                  b.attribute("num_heads", std::int64_t{2});
                  b.attribute("kv_num_heads", std::int64_t{2});
                  return y;
              },
-             [](OnnxBuilder& b, const std::string& x) { return b.contrib("MultiHeadAttention", {x, x, x}); },
+             [](OnnxBuilder&b, const std::string&x) {
+                 return b.contrib("MultiHeadAttention", {x, x, x});
+             },
          }) {
         OnnxBuilder b(23);
         const std::string x = b.input("x", {1, 16, 8});
@@ -203,8 +208,9 @@ TEST_CASE("onnx: rows that nothing tells are the tokens, and the layer says so")
     CHECK(layer.m == 16);
     CHECK(layer.assumptions == std::vector<std::string>{"m: --tokens, for its shape is unknown"});
     // Shapes that come out wrong are no reason to give up.
-    const Layer wrong = linear_behind(
-        [](OnnxBuilder& b, const std::string& x) { return b.node("Reshape", {x, b.integers({1, 32, 4})}); });
+    const Layer wrong = linear_behind([](OnnxBuilder& b, const std::string& x) {
+        return b.node("Reshape", {x, b.integers({1, 32, 4})});
+    });
     CHECK((wrong.m == 16 && wrong.k == 8 && wrong.assumptions.size() == 1));
 }
 
