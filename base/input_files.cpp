@@ -17,6 +17,7 @@ struct InputFiles {
     std::mutex mutex;
     std::map<Identity, std::filesystem::path> names;
     std::set<Identity> own;
+    const std::filesystem::path* last = nullptr;
 };
 
 InputFiles& input_files() {
@@ -29,7 +30,7 @@ void add(const struct stat& file, const std::filesystem::path& path) {
     InputFiles& files = input_files();
     const std::lock_guard lock(files.mutex);
     const Identity identity = {file.st_dev, file.st_ino};
-    if (!files.own.contains(identity)) files.names.try_emplace(identity, path);
+    if (!files.own.contains(identity)) files.last = &files.names.try_emplace(identity, path).first->second;
 }
 
 }  // namespace
@@ -54,6 +55,12 @@ void add_own_file(int descriptor) {
     InputFiles& files = input_files();
     const std::lock_guard lock(files.mutex);
     files.own.insert({file.st_dev, file.st_ino});
+}
+
+const std::filesystem::path* last_input() {
+    InputFiles& files = input_files();
+    const std::lock_guard lock(files.mutex);
+    return files.last;
 }
 
 std::optional<std::filesystem::path> find_input(const struct stat& file) {

@@ -22,6 +22,9 @@ void add_input(const std::filesystem::path& path);
 // `descriptor` is a file that this process has made: what it may read of it later does not make it an input.
 void add_own_file(int descriptor);
 
+// The file that was opened last; null: none was. For a message about what nobody foresaw.
+const std::filesystem::path* last_input();
+
 // The name by which this file was read first; nothing if it was not.
 std::optional<std::filesystem::path> find_input(const struct stat& file);
 

@@ -29,6 +29,9 @@ Result<nlohmann::json> parse_json(std::string_view text);
 // What stands where something else was expected. Containers are not printed: they may be large.
 std::string found(const nlohmann::json& value);
 
+// A document as it is printed, indented. Bytes that are not valid UTF-8 become U+FFFD.
+std::string json_text(const nlohmann::ordered_json& document);
+
 // `text` as a JSON string, quotes included. Bytes that are not valid UTF-8 become U+FFFD.
 std::string json_string(std::string_view text);
 

@@ -10,8 +10,7 @@ namespace octile {
 
 // The path as it is, for the front of a one-line message; in quotes when it is empty or could not go to a terminal so.
 inline std::string display(const std::filesystem::path& path) {
-    const bool plain = !path.empty() && internal::is_printable(path.native());
-    return plain ? path.native() : internal::quote(path.native());
+    return path.empty() ? internal::quote("") : internal::printable(path.native());
 }
 
 }  // namespace octile

@@ -42,7 +42,7 @@ int run_core(const std::string& name) {
         text = to_json(core.value());
     }
     const Status written = write_stdout(text);
-    return written.ok() ? kExitOk : fail(kExitError, written.message());
+    return written.ok() ? kExitOk : fail_by(written);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ Result<std::vector<Choice>> choices_of(const Arguments& arguments) {
 int print(const Status& status, const std::string& text) {
     if (!status.ok()) return fail(kExitError, status.message());
     const Status written = write_stdout(text);
-    return written.ok() ? kExitOk : fail(kExitError, written.message());
+    return written.ok() ? kExitOk : fail_by(written);
 }
 
 int run_show(const Arguments& arguments) {

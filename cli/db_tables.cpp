@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/table.h"
 #include "octile/core.h"
 #include "tuner/core_identity.h"
@@ -148,7 +149,7 @@ std::string best_table(std::span<const Choice> choices) {
 }
 
 std::string best_json(std::span<const Choice> choices) {
-    return choices_json(choices).dump(2, ' ', true) + "\n";
+    return internal::json_text(choices_json(choices));
 }
 
 std::string best_events(std::span<const Choice> choices, const std::string& session) {

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/printable.h"
 #include "cli/plan_table.h"
 
 namespace octile::cli {
@@ -157,7 +158,7 @@ struct Frame {
 
 std::string escape_html(std::string_view text) {
     std::string escaped;
-    for (const char c : text) {
+    for (const char c : internal::escape_unprintable(text, internal::Breaks::kKept)) {
         switch (c) {
             case '&':
                 escaped += "&amp;";

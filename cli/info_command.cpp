@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/table.h"
@@ -80,7 +81,7 @@ int run_info(bool json) {
                                           {"fp16_kernels", level.fp16_kernels},
                                           {"shared_kernels", level.shared_kernels}});
         }
-        text = document.dump(2) + "\n";
+        text = internal::json_text(document);
     } else {
         Table table({{"level"},
                      {"CPU has it"},
@@ -102,7 +103,7 @@ int run_info(bool json) {
             table.text(stdout_takes_colour()), int8, fp16);
     }
     const Status written = write_stdout(text);
-    return written.ok() ? kExitOk : fail(kExitError, written.message());
+    return written.ok() ? kExitOk : fail_by(written);
 }
 
 }  // namespace

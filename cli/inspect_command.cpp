@@ -4,8 +4,9 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <unordered_map>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/shared_options.h"
@@ -49,8 +50,9 @@ Opening open_timed(const std::string& path, IsaSet isas) {
 struct Inspection {
     PackedFile file;
     Opening opening;
-    std::map<std::string, std::vector<std::string>> damage;  // by linear or tensor: what of it
-    std::size_t sections = 0;
+    std::map<std::string, std::vector<std::string>, std::less<>> damage;  // by linear or tensor: what of it
+    std::size_t sections = 0, damaged = 0;
+    std::unordered_map<std::string_view, const PlannedLayer*> planned;  // by name, of the file's plan
 };
 
 std::string sizes_text(std::uint64_t bytes) {
@@ -84,15 +86,9 @@ std::string check_text(const Inspection& inspection, const std::string& name) {
     return found == inspection.damage.end() ? "ok" : fmt::format("DAMAGED: {}", fmt::join(found->second, ", "));
 }
 
-const PlannedLayer* planned_of(const Plan& plan, const std::string& name) {
-    for (const PlannedLayer& layer : plan.layers)
-        if (layer.layer.name == name) return &layer;
-    return nullptr;
-}
-
-std::string reason_of(const Plan& plan, const std::string& name) {
-    const PlannedLayer* planned = planned_of(plan, name);
-    return planned ? std::string(name_of(planned->reason)) : "-";
+std::string reason_of(const Inspection& inspection, const std::string& name) {
+    const auto found = inspection.planned.find(name);
+    return found == inspection.planned.end() ? "-" : std::string(name_of(found->second->reason));
 }
 
 std::string form_of(const LinearEntry& linear) {
@@ -124,7 +120,7 @@ std::string table_text(const Inspection& inspection, bool colour) {
                          {fmt::format("{}", linear.k)},
                          {fmt::format("{}", linear.n)},
                          {std::string(name_of(linear.precision)), precision},
-                         {reason_of(plan, linear.name)},
+                         {reason_of(inspection, linear.name)},
                          {form_of(linear)},
                          {levels_of(linear)},
                          {sizes_text(bytes_of(linear))},
@@ -148,7 +144,7 @@ std::string table_text(const Inspection& inspection, bool colour) {
     text += fmt::format("{} linears {}, {} tensors {}; file {}, made of {}\n", directory.linears.size(),
                         sizes_text(linear_bytes), directory.tensors.size(), sizes_text(tensor_bytes),
                         sizes_text(inspection.file.bytes().size()), sizes_text(directory.source_bytes));
-    text += fmt::format("checksums: {} of {} sections verified\n", inspection.sections - inspection.damage.size(),
+    text += fmt::format("checksums: {} of {} sections verified\n", inspection.sections - inspection.damaged,
                         inspection.sections);
     const Opening& opening = inspection.opening;
     if (!opening.status.ok()) return text + "it cannot be opened\n";
@@ -189,7 +185,7 @@ nlohmann::ordered_json json_of(const Inspection& inspection) {
                                        {"k", linear.k},
                                        {"n", linear.n},
                                        {"precision", name_of(linear.precision)},
-                                       {"reason", reason_of(directory.plan, linear.name)},
+                                       {"reason", reason_of(inspection, linear.name)},
                                        {"activation", name_of(linear.activation)},
                                        {"gated", linear.gated},
                                        {"smoothed", linear.input_multiplier.has_value()},
@@ -223,17 +219,20 @@ int run_inspect(const Arguments& arguments) {
     Opening opening = open_timed(arguments.file, isas.value());
     Result<PackedFile> file = PackedFile::open(arguments.file);
     if (!file.ok()) return fail(kExitError, file.status().message());
-    Inspection inspection{std::move(file).value(), std::move(opening), {}, 0};
+    Inspection inspection{std::move(file).value(), std::move(opening), {}, 0, 0, {}};
     for (const PackedFile::NamedSection& named : inspection.file.sections()) {
         inspection.sections++;
-        if (!inspection.file.verify(std::span(&named, 1)).ok())
-            inspection.damage[std::string(named.owner)].emplace_back(named.what);
+        if (inspection.file.verify(std::span(&named, 1)).ok()) continue;
+        inspection.damaged++;
+        inspection.damage[std::string(named.owner)].emplace_back(named.what);
     }
+    for (const PlannedLayer& layer : inspection.file.directory().plan.layers)
+        inspection.planned.try_emplace(layer.layer.name, &layer);
     for (const std::string& line : inspection.opening.notes)
         note(line);
-    const Status written = write_stdout(arguments.json ? json_of(inspection).dump(2) + "\n"
+    const Status written = write_stdout(arguments.json ? internal::json_text(json_of(inspection))
                                                        : table_text(inspection, stdout_takes_colour()));
-    if (!written.ok()) return fail(kExitError, written.message());
+    if (!written.ok()) return fail_by(written);
     if (!inspection.damage.empty()) {
         const auto& [name, what] = *inspection.damage.begin();
         return fail(kExitNotVerified, fmt::format("{}: {}: {}: the checksum is another one; the file is damaged",

@@ -102,7 +102,7 @@ void warn_left_out(std::span<const Plan> plans) {
     std::string last;
     for (const Plan& plan : plans) {
         const std::string warning = left_out_warning(plan);
-        if (!warning.empty() && warning != last) write_words(fmt::format("octile: {}\n", warning));
+        if (!warning.empty() && warning != last) write_line(fmt::format("octile: {}", warning));
         last = warning;
     }
 }

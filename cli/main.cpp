@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/input_files.h"
+#include "base/path_text.h"
 #include "base/printable.h"
 #include "base/temporary_file.h"
 #include "cli/commands.h"
@@ -55,11 +56,21 @@ int run(int argc, char** argv) {
         std::ostringstream text;
         app.exit(success, text, text);
         const Status written = write_stdout(text.str());
-        return written.ok() ? kExitOk : fail(kExitError, written.message());
+        return written.ok() ? kExitOk : fail_by(written);
     } catch (const CLI::ParseError& error) {
         return fail(kExitUsage, usage_message(app, error));
     }
     return exit_code;
+}
+
+// What no reader and no command has made a Status of: it was most likely met in the file that was opened last.
+int fail_unforeseen(std::string_view what) noexcept {
+    try {
+        if (const std::filesystem::path* file = last_input())
+            return fail(kExitError, fmt::format("{}: {}", display(*file), what));
+    } catch (const std::exception&) {
+    }
+    return fail(kExitError, what);
 }
 
 }  // namespace
@@ -70,12 +81,11 @@ int main(int argc, char** argv) {
     std::signal(SIGXFSZ, SIG_IGN);
     octile::remove_temporary_files_on_signals();
     octile::keep_inputs();
-    using octile::cli::fail;
     try {
         return octile::cli::run(argc, argv);
     } catch (const std::bad_alloc&) {
-        return fail(octile::cli::kExitError, "out of memory");
+        return octile::cli::fail_unforeseen("out of memory");
     } catch (const std::exception& error) {
-        return fail(octile::cli::kExitError, error.what());
+        return octile::cli::fail_unforeseen(error.what());
     }
 }

@@ -1,8 +1,10 @@
 #include "cli/output.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -12,8 +14,10 @@
 #include <string>
 #include <system_error>
 
+#include "base/output_target.h"
+#include "base/printable.h"
 #include "cli/commands.h"
-#include "inputs/messages.h"
+#include "cli/table.h"
 
 namespace octile::cli {
 namespace {
@@ -29,17 +33,61 @@ int write_all(std::FILE* stream, std::string_view data) {
     return written ? 0 : errno != 0 ? errno : EIO;
 }
 
+constexpr std::size_t kLongestLine = 900, kHead = 450, kTail = 400;
+
+std::string shortened(std::string_view line) {
+    if (line.size() <= kLongestLine) return std::string(line);
+    const auto inside = [&](std::size_t at) { return (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80; };
+    std::size_t head = kHead, tail = line.size() - kTail;
+    while (inside(head))
+        head--;
+    while (inside(tail))
+        tail++;
+    return fmt::format("{}... ({} bytes left out) ...{}", line.substr(0, head), tail - head, line.substr(tail));
+}
+
+std::string safe_output(std::string_view text) {
+    std::string safe;
+    while (!text.empty()) {
+        const std::size_t colour = colour_code_length(text);
+        const std::size_t end = colour > 0 ? colour : std::min(text.find('\033', 1), text.size());
+        const std::string_view part = text.substr(0, end);
+        safe += colour > 0 ? std::string(part) : internal::escape_unprintable(part, internal::Breaks::kKept);
+        text.remove_prefix(end);
+    }
+    return safe;
+}
+
 }  // namespace
 
-void write_words(std::string_view text) {
-    (void)write_all(stderr, text);  // not fmt::print, which throws
+void write_line(std::string_view line) {
+    // Has room of its own for a short message, such as that memory ran out.
+    fmt::memory_buffer safe;
+    if (line.size() <= kLongestLine && internal::is_printable(line)) {
+        fmt::format_to(std::back_inserter(safe), "{}\n", line);
+    } else {
+        fmt::format_to(std::back_inserter(safe), "{}\n",
+                       shortened(internal::escape_unprintable(line, internal::Breaks::kEscaped)));
+    }
+    (void)write_all(stderr, {safe.data(), safe.size()});  // not fmt::print, which throws
+}
+
+void show_progress(std::string_view line) {
+    (void)write_all(stderr, fmt::format("\r\033[K{}", internal::escape_unprintable(line, internal::Breaks::kEscaped)));
+}
+
+void clear_progress() {
+    (void)write_all(stderr, "\r\033[K");
 }
 
 int fail(int exit_code, std::string_view message) {
-    // Has room of its own for a short message, such as that memory ran out.
-    fmt::memory_buffer line;
-    fmt::format_to(std::back_inserter(line), "octile: {}\n", message);
-    write_words({line.data(), line.size()});
+    constexpr std::string_view kProgram = "octile: ";
+    if (message.size() <= kLongestLine - kProgram.size()) {
+        char line[kLongestLine];
+        write_line({line, static_cast<std::size_t>(fmt::format_to(line, "{}{}", kProgram, message) - line)});
+    } else {
+        write_line(fmt::format("{}{}", kProgram, message));
+    }
     return exit_code;
 }
 
@@ -70,11 +118,15 @@ std::size_t resident_memory() {
 }
 
 void note(std::string_view message) {
-    write_words(fmt::format("octile: note: {}\n", message));
+    write_line(fmt::format("octile: note: {}", message));
 }
 
 Status write_stdout(std::string_view data) {
-    const int error = write_all(stdout, data);
+    struct stat file = {};
+    if (::fstat(STDOUT_FILENO, &file) == 0) {
+        if (Status status = check_no_input("standard output", file); !status.ok()) return status;
+    }
+    const int error = write_all(stdout, safe_output(data));
     return error == 0 ? Status() : io_error("standard output", error);
 }
 

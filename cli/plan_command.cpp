@@ -39,8 +39,8 @@ bool report_changes(const std::vector<Plan>& before, const std::vector<Plan>& af
     std::size_t changes = 0;
     const auto report = [&](const Plan& plan, std::string_view what) {
         ++changes;
-        write_words(fmt::format("octile: changed: {}{}{}\n", after.size() > 1 ? plan.model : "",
-                                after.size() > 1 ? ": " : "", what));
+        write_line(fmt::format("octile: changed: {}{}{}", after.size() > 1 ? plan.model : "",
+                               after.size() > 1 ? ": " : "", what));
     };
     for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i) {
         if (i >= before.size()) {
@@ -100,7 +100,7 @@ int run_explain(const Arguments& arguments, const Model& model, const std::vecto
         text += to_text(explanation.value(), plan.value());
     }
     const Status written = write_stdout(text);
-    return written.ok() ? kExitOk : fail(kExitError, written.message());
+    return written.ok() ? kExitOk : fail_by(written);
 }
 
 // Policy `accuracy` joins the others of --policy all where every file has weights to measure.

@@ -11,7 +11,7 @@ Progress::Progress(std::string_view verb, double total)
     : verb_(verb), total_(total), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
-    if (shown_) write_words("\r\033[K");
+    if (shown_) clear_progress();
 }
 
 void Progress::update(double done, std::string_view item) {
@@ -23,7 +23,7 @@ void Progress::update(double done, std::string_view item) {
     shown_ = true;
     const double elapsed = std::chrono::duration<double>(now - start_).count();
     const double left = done > 0 ? elapsed * (total_ - done) / done : 0;
-    write_words(fmt::format("\r\033[K{} {:3.0f} %  {}  {:.0f} s left", verb_, 100 * done / total_, item, left));
+    show_progress(fmt::format("{} {:3.0f} %  {}  {:.0f} s left", verb_, 100 * done / total_, item, left));
 }
 
 }  // namespace octile::cli

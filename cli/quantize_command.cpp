@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "base/output_file.h"
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
@@ -222,9 +223,9 @@ int run_quantize(const Arguments& arguments, const CLI::App& command) {
     const std::string output = display(arguments.output);
     if (arguments.format == "json") warn_left_out(std::span(&done->plan, 1));
     const Status written =
-        write_stdout(arguments.format == "json" ? json_of(done.value(), output).dump(2) + "\n"
+        write_stdout(arguments.format == "json" ? internal::json_text(json_of(done.value(), output))
                                                 : table_text(done.value(), output, stdout_takes_colour()));
-    return written.ok() ? kExitOk : fail(kExitError, written.message());
+    return written.ok() ? kExitOk : fail_by(written);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json.h"
 #include "cli/accuracy_plan.h"
 #include "cli/commands.h"
 #include "cli/layer_run.h"
@@ -323,9 +324,9 @@ int run_run(const Arguments& arguments, const CLI::App& command) {
         }
     }
     report_notes(notes);
-    if (arguments.format == "json") text = (documents.size() == 1 ? documents[0] : documents).dump(2) + "\n";
+    if (arguments.format == "json") text = internal::json_text(documents.size() == 1 ? documents[0] : documents);
     const Status written = write_stdout(warnings + text);
-    if (!written.ok()) return fail(kExitError, written.message());
+    if (!written.ok()) return fail_by(written);
     return verified ? kExitOk : kExitNotVerified;
 }
 

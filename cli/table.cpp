@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace octile::cli {
 namespace {
@@ -13,12 +14,14 @@ std::size_t width_of(std::string_view text) {
         std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
 }
 
+constexpr std::string_view kGreen = "\033[32m", kYellow = "\033[33m", kBold = "\033[1m", kPlain = "\033[0m";
+
 std::string_view code_of(Colour colour) {
     switch (colour) {
         case Colour::kGreen:
-            return "\033[32m";
+            return kGreen;
         case Colour::kYellow:
-            return "\033[33m";
+            return kYellow;
         case Colour::kNone:
             break;
     }
@@ -30,7 +33,7 @@ void append_padded(std::string& line, std::string_view text, std::string_view co
     if (align == Align::kRight) line += padding;
     line += code;
     line += text;
-    if (!code.empty()) line += "\033[0m";
+    if (!code.empty()) line += kPlain;
     if (align == Align::kLeft) line += padding;
 }
 
@@ -53,6 +56,9 @@ std::string escaped_for_markdown(std::string_view text) {
 
 void Table::add_row(std::vector<Cell> row) {
     OCTILE_CHECK_EQ(row.size(), columns_.size());
+    for (Cell& cell : row) {
+        if (!internal::is_printable(cell.text)) cell.text = internal::quote(cell.text);
+    }
     rows_.push_back(std::move(row));
 }
 
@@ -68,7 +74,7 @@ std::string Table::text(bool colour) const {
     std::string line;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         if (i > 0) line += "  ";
-        append_padded(line, columns_[i].title, colour ? "\033[1m" : "", widths[i], columns_[i].align);
+        append_padded(line, columns_[i].title, colour ? kBold : "", widths[i], columns_[i].align);
     }
     append_line(text, std::move(line));
     for (const std::vector<Cell>& row : rows_) {
@@ -96,6 +102,12 @@ std::string Table::markdown() const {
         text += "|\n";
     }
     return text;
+}
+
+std::size_t colour_code_length(std::string_view text) {
+    for (const std::string_view code : {kGreen, kYellow, kBold, kPlain})
+        if (text.starts_with(code)) return code.size();
+    return 0;
 }
 
 std::string csv_field(std::string_view text) {

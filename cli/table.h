@@ -1,6 +1,7 @@
 // Aligned tables for the terminal and Markdown tables for documents, from the same cells.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,7 @@ class Table {
   public:
     explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-    // As many cells as there are columns.
+    // As many cells as there are columns. What is not printable is quoted.
     void add_row(std::vector<Cell> row);
 
     // One line per row under a line of titles, two spaces between columns. The padding is outside of the colour codes,
@@ -40,6 +41,9 @@ class Table {
     std::vector<Column> columns_;
     std::vector<std::vector<Cell>> rows_;
 };
+
+// Bytes of the colour code of text() that `text` begins with; 0: of none.
+std::size_t colour_code_length(std::string_view text);
 
 // A field of a CSV file, quoted where its content demands it (RFC 4180).
 std::string csv_field(std::string_view text);

@@ -61,7 +61,7 @@ int run_search(const TuneArguments& arguments, const tuner::TuneSettings& settin
     if (!choices.ok()) return exit_code_of(choices.status());
     const std::string text =
         form == ProgressForm::kEvents ? best_events(choices.value(), result->session) : best_table(choices.value());
-    if (const Status written = write_stdout(text); !written.ok()) return fail(kExitError, written.message());
+    if (const Status written = write_stdout(text); !written.ok()) return fail_by(written);
     const std::string outcome =
         choices->empty() ? "nothing was measured"
                          : fmt::format("{} holds what was measured; --resume goes on", display(settings.database));
@@ -118,7 +118,7 @@ int run_tune(const TuneArguments& arguments) {
                                     duration_text(settings.budget_seconds));
         }
         const Status written = write_stdout(text);
-        return written.ok() ? kExitOk : fail(kExitError, written.message());
+        return written.ok() ? kExitOk : fail_by(written);
     }
     catch_signals();
     const ProgressForm form = progress_form(arguments.events);

@@ -52,7 +52,7 @@ class WordObserver : public tuner::TuneObserver {
             progress.generation + 1, progress.rung + 1, best_text(progress, best), duration_text(seconds_left));
         if (!terminal_) return say(line);
         shown_ = true;
-        write_words("\r\033[K" + line);
+        show_progress(line);
     }
     void on_note(const std::string& text) override {
         clear();
@@ -61,12 +61,12 @@ class WordObserver : public tuner::TuneObserver {
 
   private:
     void clear() {
-        if (shown_) write_words("\r\033[K");
+        if (shown_) clear_progress();
         shown_ = false;
     }
     void say(const std::string& line) {
         clear();
-        write_words(line + "\n");
+        write_line(line);
     }
 
     bool terminal_, shown_ = false;

@@ -104,7 +104,7 @@ class DirectoryReader {
         ObjectReader reader(document, "", status_, kDocument);
         directory.producer = reader.string("producer");
         directory.source_bytes = static_cast<std::uint64_t>(reader.integer("source_bytes", 0, INT64_MAX));
-        if (reader.has("graph")) directory.graph = reader.string("graph");
+        if (reader.has("graph")) directory.graph = reader.text("graph");
         if (const json* plan = reader.member("plan")) {
             Result<Plan> read = plan_from_json(*plan, "plan");
             if (!read.ok()) return read.status();
@@ -119,6 +119,7 @@ class DirectoryReader {
             check_name(directory.tensors.back().name, path, tensors_);
         });
         reader.finish();
+        if (status_.ok()) check_apart(directory);
         if (!status_.ok()) return std::move(status_);
         return directory;
     }
@@ -143,6 +144,40 @@ class DirectoryReader {
             return fail(path + ".name", fmt::format("1 to {} bytes of printable UTF-8", kMaxNameLength),
                         internal::quote(name));
         if (!names.insert(name).second) fail(path + ".name", "every name once", internal::quote(name) + " again");
+    }
+
+    // Layers that share an input share its multiplier. Whatever else two entries had in common would be checked, and
+    // perhaps packed again, once for each: more work than the file is large.
+    void check_apart(const PackedDirectory& directory) {
+        struct Place {
+            Section section;
+            const std::string* owner;
+            bool multiplier;
+        };
+        std::vector<Place> places;
+        for (const LinearEntry& linear : directory.linears) {
+            const auto add = [&](const Section& section) { places.push_back({section, &linear.name, false}); };
+            for (const PanelSection& panels : linear.panels)
+                add(panels.section);
+            add(linear.bias);
+            if (linear.column_scale) add(*linear.column_scale);
+            if (linear.column_sum) add(*linear.column_sum);
+            if (linear.input_multiplier) places.push_back({*linear.input_multiplier, &linear.name, true});
+        }
+        for (const TensorEntry& tensor : directory.tensors)
+            places.push_back({tensor.section, &tensor.name, false});
+        std::erase_if(places, [](const Place& place) { return place.section.bytes == 0; });
+        std::sort(places.begin(), places.end(),
+                  [](const Place& a, const Place& b) { return a.section.offset < b.section.offset; });
+        for (std::size_t i = 1; i < places.size(); i++) {
+            const Place &before = places[i - 1], &here = places[i];
+            if (before.section.offset + before.section.bytes <= here.section.offset) continue;
+            if (before.multiplier && here.multiplier && before.section == here.section) continue;
+            return fail("sections", "all of them apart",
+                        fmt::format("{} of {} at byte {} and {} of {} at byte {}", before.section.bytes,
+                                    internal::quote(*before.owner), before.section.offset, here.section.bytes,
+                                    internal::quote(*here.owner), here.section.offset));
+        }
     }
 
     std::uint64_t hexadecimal(ObjectReader& reader, const char* key) {

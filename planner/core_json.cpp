@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/json.h"
-#include "base/printable.h"
 #include "octile/core.h"
 #include "octile/planner.h"
 #include "planner/json_reader.h"
@@ -58,14 +57,6 @@ double figure(ObjectReader& reader, const char* key) {
 // A figure that may be nothing.
 double cost(ObjectReader& reader, const char* key) {
     return reader.number(key, 0, true, kMostFigure);
-}
-
-std::vector<std::string> read_lines(ObjectReader& reader, const char* key) {
-    std::vector<std::string> lines = reader.strings(key);
-    for (const std::string& line : lines) {
-        if (!internal::is_printable(line)) reader.fail(key, "UTF-8 without control characters", internal::quote(line));
-    }
-    return lines;
 }
 
 template <std::size_t N>
@@ -235,8 +226,8 @@ Result<Core> core_from_json(std::string_view text) {
         core.fork_us = cost(overhead, "fork");
         overhead.finish();
     }
-    core.estimated = read_lines(reader, "estimated");
-    core.sources = read_lines(reader, "sources");
+    core.estimated = reader.strings("estimated");
+    core.sources = reader.strings("sources");
     if (status.ok() && core.sources.empty()) reader.fail("sources", "where the figures come from", "none");
     reader.finish();
     if (!status.ok()) return status;

@@ -12,12 +12,24 @@ namespace octile::internal {
 
 using nlohmann::json;
 
+namespace {
+
+constexpr std::string_view kPrintable = "UTF-8 without control characters";
+
+}  // namespace
+
 ObjectReader::ObjectReader(const json& object, std::string path, Status& status, std::string_view what)
     : object_(object), path_(std::move(path)), status_(status), what_(what) {
     if (!object.is_object()) fail("", "an object", found(object));
 }
 
 std::string ObjectReader::string(const char* key) {
+    std::string value = text(key);
+    if (!is_printable(value)) fail(key, kPrintable, quote(value));
+    return value;
+}
+
+std::string ObjectReader::text(const char* key) {
     const json* value = member(key);
     if (value == nullptr) return {};
     if (value->is_string()) return value->get<std::string>();
@@ -26,16 +38,9 @@ std::string ObjectReader::string(const char* key) {
 }
 
 std::string ObjectReader::line(const char* key, std::size_t most) {
-    const json* value = member(key);
-    if (value == nullptr) return {};
-    if (!value->is_string()) {
-        fail(key, "a string", found(*value));
-        return {};
-    }
-    const std::string& text = value->get_ref<const std::string&>();
-    if (!is_printable(text)) fail(key, "UTF-8 without control characters", found(*value));
-    if (text.size() > most) fail(key, fmt::format("at most {} bytes", most), fmt::format("{}", text.size()));
-    return text;
+    std::string value = string(key);
+    if (value.size() > most) fail(key, fmt::format("at most {} bytes", most), fmt::format("{}", value.size()));
+    return value;
 }
 
 std::optional<std::string> ObjectReader::string_or_null(const char* key) {
@@ -96,7 +101,13 @@ std::vector<std::string> ObjectReader::strings(const char* key) {
     if (value == nullptr) return {};
     const bool fits = value->is_array() && std::all_of(value->begin(), value->end(),
                                                        [](const json& element) { return element.is_string(); });
-    if (fits) return value->get<std::vector<std::string>>();
+    if (fits) {
+        auto read = value->get<std::vector<std::string>>();
+        for (std::size_t i = 0; i < read.size(); ++i) {
+            if (!is_printable(read[i])) fail(fmt::format("{}[{}]", key, i), kPrintable, quote(read[i]));
+        }
+        return read;
+    }
     fail(key, "an array of strings", value->is_array() ? "other elements" : found(*value));
     return {};
 }

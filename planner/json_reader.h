@@ -24,9 +24,12 @@ class ObjectReader {
     // Whether the field is there; what follows may then read it.
     bool has(const char* key) const { return peek(key) != nullptr; }
 
+    // Printable (base/printable.h), as are names and labels of every kind.
     std::string string(const char* key);
-    // A string that may go to a terminal as it is (base/printable.h), of at most so many bytes.
+    // The same, of at most so many bytes.
     std::string line(const char* key, std::size_t most);
+    // Any UTF-8: words of others, or a document inside of this one. Whoever prints it quotes it.
+    std::string text(const char* key);
     std::optional<std::string> string_or_null(const char* key);
     bool boolean(const char* key);
     std::int64_t integer(const char* key, std::int64_t least, std::int64_t most);

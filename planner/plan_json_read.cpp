@@ -193,7 +193,7 @@ Result<Plan> read_plan(const json& object, const std::string& path) {
     }
     Plan plan;
     reader.integer("octile_plan", 1, 1);
-    plan.model = reader.string("model");
+    plan.model = reader.text("model");  // validate_name() below
     plan.policy = reader.name("policy", parse_policy, "one of \"ratio\", \"cost\", \"accuracy\"");
     const std::optional<double> min_ratio = reader.number_or_null("min_ratio");
     if (!min_ratio || *min_ratio < 0) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string_view>
 
 #include "inputs/messages.h"
@@ -29,13 +30,15 @@ Status add_linears(const Graph& graph, const Checkpoint& checkpoint, LinearTenso
     for (const LinearTensor& tensor : tensors.layers)
         known.insert(tensor.layer.name);
     const Model layers = layers_of(graph, 1);
+    std::unordered_map<std::string_view, const Layer*> by_name;
+    for (const Layer& layer : layers.layers)
+        by_name.emplace(layer.name, &layer);
     for (const Node& node : graph.nodes) {
         for (const EmbeddingTable& table : node.tables)
             keep.insert(table.tensor);
         if (node.op != NodeOp::kLinear || known.contains(node.name)) continue;
         LinearTensor added;
-        added.layer = *std::find_if(layers.layers.begin(), layers.layers.end(),
-                                    [&](const Layer& layer) { return layer.name == node.name; });
+        added.layer = *by_name.at(node.name);
         const Result<const TensorInfo*> weight =
             tensor_of(checkpoint, node, node.weight, {node.features, added.layer.k});
         if (!weight.ok()) return weight.status();

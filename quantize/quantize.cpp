@@ -50,6 +50,8 @@ class Quantizer {
             if (own != tensors_.end() && gate != tensors_.end() && own->second->input != gate->second->input)
                 up.gate.clear();
         }
+        for (const PlannedLayer& layer : plan_.layers)
+            if (layer.layer.op == Op::kLinear) planned_.emplace(layer.layer.name, &layer);
     }
 
     Result<QuantizeReport> run() {
@@ -84,10 +86,8 @@ class Quantizer {
 
   private:
     const PlannedLayer* planned(std::string_view name) const {
-        const auto found = std::find_if(plan_.layers.begin(), plan_.layers.end(), [&](const PlannedLayer& layer) {
-            return layer.layer.op == Op::kLinear && layer.layer.name == name;
-        });
-        return found == plan_.layers.end() ? nullptr : &*found;
+        const auto found = planned_.find(name);
+        return found == planned_.end() ? nullptr : found->second;
     }
 
     // The gate that is packed together with this layer; null: none.
@@ -345,6 +345,7 @@ class Quantizer {
     const QuantizeOptions& options_;
     PackedWriter writer_;
     std::unordered_map<std::string_view, const LinearTensor*> tensors_;
+    std::unordered_map<std::string_view, const PlannedLayer*> planned_;  // linears
     std::unordered_set<const TensorInfo*> used_;
     std::vector<Job> jobs_;
     std::map<std::vector<float>, Multiplier> multipliers_;  // by s

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/found_once.h"
+#include "base/printable.h"
 #include "octile/cpu.h"
 
 #if defined(__aarch64__)
@@ -96,7 +97,7 @@ Result<IsaSet> limit_isas(IsaSet supported, std::string_view level) {
     const std::optional<Isa> isa = parse_isa(level);
     if (!isa || !supported.has(*isa)) {
         return Status(StatusCode::kUnsupported,
-                      fmt::format("ISA level \"{}\" is {}; this CPU has: {}", level,
+                      fmt::format("ISA level {} is {}; this CPU has: {}", internal::quote(level),
                                   isa ? "not supported by this CPU" : "unknown", to_string(supported)));
     }
     IsaSet limited;

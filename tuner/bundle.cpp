@@ -111,7 +111,7 @@ Result<Manifest> manifest_from_json(std::string_view line) {
         reader.fail("kernel", "gemm_s8 or gemm_f16", internal::quote(manifest.context.kernel));
     manifest.context.isa = reader.name("isa", parse_isa, "the name of an ISA level");
     manifest.context.default_name = reader.line("default", limits::kTuningWordBytes);
-    const std::string core = reader.string("core");
+    const std::string core = reader.text("core");
     const std::vector<std::string> jobs = reader.strings("jobs");
     const json* candidates = reader.member("candidates");
     if (candidates && !candidates->is_object()) reader.fail("candidates", "an object", internal::found(*candidates));

@@ -69,7 +69,7 @@ CandidateAnswer read_candidate(const json& line, const std::string& where, const
     CandidateAnswer answer;
     answer.candidate = reader.string("candidate");
     answer.verified = reader.boolean("verified");
-    answer.error = reader.string("error");
+    answer.error = reader.text("error");
     if (answer.error.size() > limits::kTuningReasonBytes)
         reader.fail("error", fmt::format("at most {} bytes", limits::kTuningReasonBytes),
                     fmt::format("{}", answer.error.size()));
@@ -117,7 +117,7 @@ Result<JobText> job_from_json(std::string_view line) {
     ObjectReader reader(document.value(), "", status, "job");
     if (!status.ok()) return status;
     JobText job;
-    job.job = reader.string("job");
+    job.job = reader.text("job");
     if (status.ok() && !is_job_name(job.job))
         reader.fail("job", "a name of letters, digits and ._-:/", internal::quote(job.job));
     job.m = reader.integer("m", 1, kMostExtent);

@@ -175,7 +175,7 @@ Result<Record> record_from_json(std::string_view line) {
     record.is_default = reader.boolean("default");
     record.source = reader.name("source", parse_source, "measured or model");
     record.verified = reader.boolean("verified");
-    record.error = reader.string("error");
+    record.error = reader.text("error");
     check_reason(reader, record.error);
     record.ns = read_samples(reader.member("ns"), reader);
     check_figure(reader, "median_ns", median_of(record.ns));

@@ -365,6 +365,27 @@ class Memory(PackedTest):
         self.verify()
 
 
+class Time(PackedTest):
+    def test_twice_the_linears_take_twice_the_time(self):
+        """Of each command that takes a packed file or makes one. A quadratic part would show as four times."""
+        if SETTINGS.emulator or SETTINGS.build != "optimized":
+            self.skipTest("an emulator and a sanitizer have times of their own")
+
+        def seconds(*arguments) -> float:
+            """Of CPU, which other work on the machine does not change much."""
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+            self.succeed(*arguments)
+            return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+        times = {}
+        for count in (15000, 30000):
+            self.write("net.safetensors", safetensors({f"layers.{i}.fc.weight": ("F32", [4, 4], bytes(64)) for i in range(count)}))
+            for arguments in (["quantize", "net.safetensors", "-o", "net.octile"], ["inspect", "net.octile"], ["inspect", "net.octile", "--json"], ["plan", "net.octile"]):
+                times.setdefault(" ".join(arguments), []).append(min(seconds(*arguments) for _ in range(2)))
+        for name, (once, twice) in times.items():
+            self.assertLess(twice, 3 * once, (name, once, twice))
+
+
 class Failures(PackedTest):
     def setUp(self):
         super().setUp()

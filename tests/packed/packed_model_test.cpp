@@ -338,16 +338,44 @@ TEST_CASE("packed model: numbers that cannot be, under checksums that agree") {
     refused({"linears[0].panels[0].section.bytes"}, [](PackedDirectory& d) { d.linears[0].gated = true; });
     refused({"linears[3].input_scale"}, [](PackedDirectory& d) { d.linears[3].input_scale = 0; });
     refused({"linears[1].name", "once"}, [](PackedDirectory& d) { d.linears[1].name = "int8"; });
-    refused({"linears[1].name", "printable"}, [](PackedDirectory& d) { d.linears[1].name = "a\nb"; });
+    refused({"linears[1].name", "UTF-8 without control characters"},
+            [](PackedDirectory& d) { d.linears[1].name = "a\nb"; });
     refused({"tensors[1].name", "once"}, [](PackedDirectory& d) { d.tensors[1].name = "norm.weight"; });
     refused({"tensors[0].dtype"}, [](PackedDirectory& d) { d.tensors[0].dtype = "F4"; });
     refused({"tensors[0].shape"}, [](PackedDirectory& d) { d.tensors[0].shape = {-3}; });
     refused({"tensors[0].shape"}, [](PackedDirectory& d) { d.tensors[0].shape = {INT64_MAX, 4}; });
     refused({"tensors[1].section.bytes"}, [](PackedDirectory& d) { d.tensors[1].shape = {5, 2, 3}; });
     refused({"int8: ", "column_scale", "output channel 0"}, [](PackedDirectory& d) {
-        d.linears[0].column_scale = d.linears[0].column_sum;  // integers are no scales: denormal, or negative
+        std::swap(d.linears[0].column_scale, d.linears[0].column_sum);  // integers are no scales: denormal, or negative
     });
     refused({"plan"}, [](PackedDirectory& d) { d.plan.min_ratio = -1; });
+    refused({"producer", "UTF-8 without control characters", "\\x1b[31m"},
+            [](PackedDirectory& d) { d.producer = "\x1b[31mX\n"; });
+    refused({"plan.core", "UTF-8 without control characters", "\\xc2\\x9b"},
+            [](PackedDirectory& d) { d.plan.core = "\xc2\x9b"; });
+    refused({"plan.layers[0].kernel", "UTF-8 without control characters"},
+            [](PackedDirectory& d) { d.plan.layers[0].kernel = "\xe2\x80\xae"; });
+}
+
+TEST_CASE("packed model: sections that lie apart, but for multipliers that are shared") {
+    const TempFolder folder;
+    const auto refused = [&](std::function<void(PackedDirectory&)> change) {
+        const auto path = write_file(folder, supported_isas(), std::move(change));
+        require_error(PackedModel::open(path, supported_isas()).status(), StatusCode::kParseError,
+                      {"directory: sections: expected all of them apart, found "});
+    };
+    refused([](PackedDirectory& d) { d.linears[0].column_scale = d.linears[0].column_sum; });
+    refused([](PackedDirectory& d) { d.linears[0].bias = *d.linears[0].column_sum; });
+    refused([](PackedDirectory& d) { d.linears[0].panels.push_back(d.linears[0].panels[0]); });
+    refused([](PackedDirectory& d) { d.tensors[0].section.offset = d.linears[0].bias.offset; });
+    // A multiplier that is somebody's bias.
+    refused([](PackedDirectory& d) {
+        const auto smoothed = std::find_if(d.linears.begin(), d.linears.end(), [](const LinearEntry& linear) {
+            return linear.input_multiplier.has_value();
+        });
+        REQUIRE(smoothed != d.linears.end());
+        smoothed->input_multiplier->offset = d.linears[0].bias.offset;
+    });
 }
 
 TEST_CASE("packed writer: what is not finished leaves the old file and nothing beside it") {

@@ -95,7 +95,7 @@ TEST_CASE("A description that is wrong is an error that names the field", "[core
         {replaced("\"clock_ghz\": 2", "\"clock_ghz\": 1e300"), "clock_ghz: expected a number of at most 1"},
         {replaced("\"title\": \"t\"", "\"title\": \"\\u001b[2J\""),
          "title: expected UTF-8 without control characters, found \"\\x1b[2J\""},
-        {replaced("[\"here\"]", "[\"\\u009b2J\"]"), "sources: expected UTF-8 without control characters"},
+        {replaced("[\"here\"]", "[\"\\u009b2J\"]"), "sources[0]: expected UTF-8 without control characters"},
         {replaced("\"core\": \"c\"", "\"core\": \"c\\n\""), "core: expected UTF-8 without control characters"},
         // Several levels, then one that is unknown: names that live no longer than a loop's pass must not be taken for
         // each other.
