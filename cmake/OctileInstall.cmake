@@ -14,6 +14,7 @@ else()
 endif()
 # All of include/ is public, so there is no list to keep.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/octile TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY_NOTICES.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT octile-targets NAMESPACE octile:: DESTINATION ${OCTILE_PACKAGE_DIR})
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/octile-config.cmake.in octile-config.cmake
