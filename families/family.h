@@ -41,13 +41,21 @@ Words operator+(Words left, const Words& right);
 using Families = std::vector<Family>;
 
 // One function for each file.
+const Families& bart_families();
+const Families& beit_families();
 const Families& bert_families();
+const Families& clip_families();
 const Families& decoder_families();
+const Families& dinov2_families();
 const Families& gpt_families();
 const Families& llama_families();
 const Families& modernbert_families();
+const Families& swin_families();
+const Families& t5_families();
 const Families& text_encoder_families();
+const Families& timm_families();
 const Families& vit_families();
+const Families& wav2vec2_families();
 const Families& whisper_families();
 
 // All there are, and that of one model type; null: there is none.

@@ -239,7 +239,14 @@ void build_deberta(NetworkBuilder& b) {
         b.has(b.base + "embeddings.token_type_embeddings.weight", b.config.count_or("type_vocab_size", 0) > 0);
     std::string x = add_embeddings(b, facts.hidden, facts.epsilon, 0, types, "embeddings.LayerNorm", positions);
     x = b.other(b.base + "embeddings.masked", "rows without padding", {x});
-    x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layer.", x);
+    const std::string blocks = b.base + "encoder.layer.", convolution = b.base + "encoder.conv";
+    const std::int64_t count = b.blocks("num_hidden_layers", blocks);
+    const bool convolves = b.has(convolution + ".conv.weight", b.config.count_or("conv_kernel_size", 0) > 0);
+    const std::string embedded = x;
+    for (std::int64_t block = 0; block < count; block++) {
+        x = add_block(b, facts, fmt::format("{}{}.", blocks, block), x);
+        if (block == 0 && convolves) x = b.other(convolution, "a convolution beside the first block", {embedded, x});
+    }
     const EncoderHead head = encoder_head(b);
     if (add_simple_head(b, head, x)) return;
     if (head == EncoderHead::kMaskedLanguage) {

@@ -238,7 +238,7 @@ std::optional<FoundLinear> find_linear(const OnnxGraph& graph, const OnnxNode& n
 std::string why_no_linear(const OnnxGraph& graph, const OnnxNode& node) {
     if (is_convolution(node)) return "a convolution";
     if (node.op == "LSTM" || node.op == "GRU" || node.op == "RNN" || node.op == "DynamicQuantizeLSTM")
-        return std::string("linears inside an ") + std::string(node.op);
+        return std::string("linears inside ") + (node.op == "GRU" ? "a " : "an ") + std::string(node.op);
     if (node.op == "MoE" || node.op == "QMoE") return "experts of " + std::string(node.op);
     const LinearOp* const op = linear_op(node);
     if (op == nullptr && node.op != "Einsum") return {};

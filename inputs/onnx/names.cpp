@@ -74,16 +74,18 @@ OnnxNames::OnnxNames(const OnnxGraph& graph) : graph_(graph) {
 }
 
 std::string OnnxNames::layer_name(const OnnxNode& node, int parameter) const {
-    if (std::string scope = scope_of(*node.proto); !scope.empty()) return scope;
     const std::string& name = node.proto->name();
-    std::string path = path_of(name);
+    const std::string scope = scope_of(*node.proto), path = path_of(name);
     const OnnxValue* const value = graph_.value(parameter);
     if (value != nullptr && value->tensor != nullptr) {
         const auto readers = readers_.find(value->tensor);
         const bool shared = (readers != readers_.end() && readers->second > 1) || value->readers.size() > 1;
         std::string module = module_of(value->tensor->name());
-        if (!module.empty() && (!shared || path.empty())) return module;
+        // A module may read the parameters of the modules in it, as torch's MultiheadAttention does.
+        const bool within = scope.empty() || module.starts_with(scope + '.');
+        if (!module.empty() && within && (!shared || (path.empty() && scope.empty()))) return module;
     }
+    if (!scope.empty()) return scope;
     if (!path.empty()) return path;
     if (!name.empty()) return name;
     return node.proto->output_size() > 0 ? node.proto->output(0) : std::string(node.op);

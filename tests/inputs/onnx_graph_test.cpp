@@ -165,10 +165,14 @@ TEST_CASE("onnx: names come from the exporter's metadata, the parameters or the 
     const std::string second = b.node("MatMul", {first, tied}, "/encoder/layer.1/fc/MatMul");
     const std::string third = b.node("MatMul", {second, tied}, "/head/MatMul");
     b.output(b.node("MatMul", {third, b.weight("last.weight", {8, 8})}, "/other/path/MatMul"));
+    // A module may read the parameters of one in it.
+    b.output(b.node("MatMul", {second, b.weight("pool.attention.out_proj.weight", {8, 8})}, "node_MatMul_97"));
+    b.metadata("pkg.torch.onnx.name_scopes", "['', 'pool.attention', 'linear_2']");
     std::vector<std::string> names;
     for (const Layer& layer : layers_of(b))
         names.push_back(layer.name);
-    CHECK(names == std::vector<std::string>{"encoder.layer.0.fc", "encoder.layer.1.fc", "head", "last"});
+    CHECK(names == std::vector<std::string>{"encoder.layer.0.fc", "encoder.layer.1.fc", "head", "last",
+                                            "pool.attention.out_proj"});
 }
 
 TEST_CASE("onnx: who reads whom is named only where the graph tells it") {

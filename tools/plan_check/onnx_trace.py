@@ -93,6 +93,7 @@ class OnnxTrace:
                 self.values[tensor.name] = onnx.numpy_helper.to_array(tensor)
         self.linears: list[Linear] = []
         self.aliases: dict[str, str] = {}
+        self.uses: dict[str, int] = {}  # how many linears so far go by a name
         self.norms: dict[str, str] = {}
         self.made: dict[str, Linear] = {}  # the value behind bias and activation -> the linear
 
@@ -165,8 +166,9 @@ class OnnxTrace:
         while not bias:
             step = self.only_reader(out)
             other = step and [name for name in step.input if self.root(name) != self.root(out)]
+            # [1, n] is what a network adds for another reason, as BART does behind its head: torch's linear has no part in it.
             if step is not None and step.op_type == "Add" and len(other) == 1 and other[0] in self.constant \
-                    and math.prod(self.shape(other[0])) == n:
+                    and self.shape(other[0]) == (n,):
                 out, bias = step.output[0], True
             elif step is not None and (step.op_type in SAME - {"Reshape"} or step.op_type == "Mul" and out not in self.values
                                        or step.op_type == "Mul" and self.values[out].dtype == np.int32):
@@ -197,6 +199,10 @@ class OnnxTrace:
         self.linears.append(linear)
         for name in names:
             self.aliases.setdefault(name, linear.name)
+        # Of a module that runs several times the second linear is "X#2" elsewhere.
+        for name in set(names):
+            self.uses[name] = self.uses.get(name, 0) + 1
+            self.aliases.setdefault(f"{name}#{self.uses[name]}", linear.name)
 
     def activation(self, y: str) -> tuple[str, str]:
         """What is applied to all of y, where nothing else reads y or what is on the way; and the value behind it."""
@@ -207,7 +213,8 @@ class OnnxTrace:
         expected = None
         for _ in range(REACH):
             node = next((one for name in front for one in self.readers.get(name, []) if one not in inside
-                         and all(i in reached or i in self.constant or not i for i in one.input)), None)
+                         and all(i in reached or i in self.constant or not i
+                                 for i in (one.input[:1] if one.op_type in SAME else one.input))), None)
             if node is None:
                 return "none", y
             inside.append(node)
@@ -250,8 +257,25 @@ class OnnxTrace:
         rows = [name for name in node.input if name not in self.constant]
         if len(scale) != 1 or len(rows) != 1 or math.prod(self.shape(scale[0])) != self.shape(rows[0])[-1]:
             return None
-        power = np.mean(self.values[rows[0]].astype(np.float64) ** 2, axis=-1)
-        return self.name_norm(node, scale[0]) if np.all(np.abs(power - 1) < 0.05) else None
+        return self.name_norm(node, scale[0]) if self.is_normal(rows[0]) else None
+
+    def is_normal(self, rows: str) -> bool:
+        """Whether rows have variance 1, but for one epsilon that was added to every one's before it divided them."""
+        power = np.mean(self.values[rows].astype(np.float64) ** 2, axis=-1)
+        if np.all(np.abs(power - 1) < 0.05):
+            return True
+        some = power > 0  # the embedding of padding is 0
+        made = self.maker.get(self.root(rows))
+        if made is None or made.op_type not in ("Mul", "Div") or not np.any(some):
+            return False
+        for name in made.input:
+            if self.shape(name) == self.shape(rows):
+                square = np.mean(self.values[name].astype(np.float64) ** 2, axis=-1)
+                square, power = square[some], power[some]
+                least = np.argmin(square)  # where an epsilon shows most
+                epsilon = square[least] * (1 / power[least] - 1)
+                return bool(epsilon <= 1e-3 and np.all(np.abs(power - square / (square + epsilon)) < 1e-3))
+        return False
 
     def name_norm(self, node, scale: str) -> str:
         names = self.names_of(node, scale)
