@@ -46,7 +46,7 @@ class Tower {
         std::string x = b_.embedding(at_ + "embeddings",
                                      {{at + "token_embedding.weight", b_.indices("token_ids"), size("vocab_size", 0)},
                                       {at + "position_embedding.weight", "", config_.exists() ? positions : 0}},
-                                     size("hidden_size", siglip_ ? 768 : 512));
+                                     width(siglip_ ? 768 : 512));
         x = b_.layer_norm(at_ + "final_layer_norm", blocks(x, !siglip_), epsilon_);
         const std::string row = siglip_ ? b_.pool(at_ + "last", x, Pooling::kLast)
                                         : b_.other(at_ + "end", "the row of the end of a text", {x}, 0, kOneRow);
@@ -79,7 +79,14 @@ class Tower {
 
   private:
     std::int64_t size(const char* key, std::int64_t otherwise) const {
-        return config_.exists() ? config_.extent_or(key, otherwise) : b_.knows_tensors() ? 0 : otherwise;
+        if (config_.has(key)) return config_.extent(key);
+        return b_.knows_tensors() ? 0 : otherwise;
+    }
+
+    // What the blocks read, where no table tells it.
+    std::int64_t width(std::int64_t otherwise) const {
+        const TensorList::Shape* shape = b_.shape_of(at_ + "encoder.layers.0.self_attn.q_proj.weight");
+        return shape && shape->size() == 2 ? shape->back() : size("hidden_size", otherwise);
     }
 
     std::string blocks(std::string x, bool causal) {

@@ -30,7 +30,9 @@ const Words kIndifferent = {
     "diversity_penalty", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty",
     "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores",
     "return_dict_in_generate", "remove_invalid_values", "exponential_decay_length_penalty", "forced_decoder_ids",
-    "is_encoder_decoder", "tie_encoder_decoder"};
+    "is_encoder_decoder", "tie_encoder_decoder",
+    // of LLaMA's kind: read by the families whose blocks they change, and written by trainers into others'
+    "attention_bias", "mlp_bias"};
 
 // Every family reads these, or refuses what it cannot do.
 const Words kHonoured = {"tie_word_embeddings", "is_decoder", "add_cross_attention", "pruned_heads"};

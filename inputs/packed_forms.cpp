@@ -166,6 +166,9 @@ std::vector<PackedModule> find_packed_modules(const Checkpoint& checkpoint) {
                             .reason = form->reason,
                             .parameters = form->parameters(*tensor, module),
                             .tensors = {tensor}};
+        // Integers of eight bits are packed in the same ways.
+        if (packed.reason == kFourBit && form->parameters != eight_bits && weights_of(*tensor, 8) >= packed.parameters)
+            packed.reason = kDtype;
         for (const std::string_view ending : kCompanions) {
             const TensorInfo* const companion = module[ending];
             if (companion && companion != tensor) packed.tensors.push_back(companion);

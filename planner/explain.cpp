@@ -4,15 +4,30 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 
 #include "base/join.h"
 #include "base/printable.h"
 #include "planner/network.h"
+#include "planner/precision.h"
 
 namespace octile {
 namespace {
+
+// K*N/(K+N) in six digits, rounded so that as a threshold it does what is said of it: it is reached, or no larger one
+// is.
+std::string printed_ratio(std::int64_t k, std::int64_t n, bool reached) {
+    const double ratio = ratio_of(k, n), step = std::pow(10, std::floor(std::log10(ratio)) - 5);
+    std::string text = fmt::format("{:.6g}", ratio);
+    const auto holds = [&] {
+        const double threshold = std::strtod(text.c_str(), nullptr);
+        return reached ? reaches_ratio(k, n, threshold) : !reaches_ratio(k, n, std::nextafter(threshold, HUGE_VAL));
+    };
+    if (!holds()) text = fmt::format("{:.6g}", ratio + (reached ? -step : step));
+    return text;
+}
 
 using internal::quote;
 
@@ -177,9 +192,9 @@ std::string flip_text(const Explanation& explanation, const Plan& plan) {
         case Reason::kAccuracyBudget:
             return text + "  Another error budget.\n";
         case Reason::kRatioGeMin:
-            return text + fmt::format("  A --min-ratio above {:.6g}. M does not enter.\n", *layer.ratio);
+            return text + fmt::format("  A --min-ratio above {}. M does not enter.\n", printed_ratio(k, n, false));
         case Reason::kRatioLtMin: {
-            text += fmt::format("  A --min-ratio of at most {:.6g}", *layer.ratio);
+            text += fmt::format("  A --min-ratio of at most {}", printed_ratio(k, n, true));
             // N with K*N/(K+N) = r is r*K/(K-r).
             if (static_cast<double>(k) > plan.min_ratio) {
                 const double needed =

@@ -2,14 +2,10 @@
 """What is in no layer is said: at the end, in the first line where it is much, and in JSON one by one."""
 
 import json
-import pathlib
-import re
 import unittest
 
 from model_files import layer_list, normal_tensor, safetensors, tensor
 from octile_test import OctileTest, main
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 def network(**more) -> bytes:
@@ -181,56 +177,6 @@ class Files(OctileTest):
         index = json.dumps({"weight_map": {"fc.weight": "model-00001-of-00002.safetensors"}}).encode()
         self.fail_with(1, ["model-00001-of-00002.safetensors", "model.safetensors beside it"],
                        *plan(**{"model.safetensors.index.json": index, "model.safetensors": network()}))
-
-
-# Every message that names an option as the way out: where the source has it -> a file that it is said of, and what the
-# option makes of that.
-ADVICE = {
-    "--skip": [
-        ("odd.safetensors", network(**{"odd.weight": ("I64", [2, 2], bytes(32))}), ["--skip", "odd"]),
-        ("bias.safetensors", network(**{"odd.weight": normal_tensor("F32", [2, 2], "o"), "odd.bias": ("I32", [2], bytes(8))}), ["--skip", "odd"]),
-        ("pre.safetensors", safetensors({
-            "fc.weight": normal_tensor("F32", [8, 8], "fc"), "a._weight_qdata": ("I8", [2, 4], bytes(8)),
-            "a._weight_scale": tensor("F32", [2], [1, 1]), "a._weight_act_pre_scale": tensor("F32", [4], [1, 1, 1, 1])}), ["--skip", "^a$"]),
-    ],
-    "--transposed": [
-        ("conv.safetensors", safetensors({"c.weight": normal_tensor("F32", [4, 12], "c"), "c.bias": normal_tensor("F32", [12], "b")}),
-         ["--transposed", "c"]),
-    ],
-}
-
-
-class Advice(OctileTest):
-    def test_what_messages_recommend_works(self):
-        for option, cases in ADVICE.items():
-            for name, content, arguments in cases:
-                with self.subTest(name):
-                    self.write(name, content)
-                    for command in [["plan", name, "--tokens", "2"], ["run", name, "--tokens", "2"], ["quantize", name, "-o", "x.octile"]]:
-                        self.fail_with(1, [option], *command)
-                        answer = self.octile(*command, *arguments)
-                        self.assertEqual((answer.code, answer.err), (0, ""))
-
-    def test_no_message_recommends_what_is_not_tried_here(self):
-        """Messages of the readers of weights that name an option, by the options they name."""
-        sources = [*(ROOT / "inputs").glob("weight_*.cpp"), *(ROOT / "inputs").glob("linear_tensors.cpp"),
-                   *(ROOT / "inputs").glob("packed_forms.cpp"), *(ROOT / "inputs").glob("checkpoint.cpp"),
-                   *(ROOT / "quantize").glob("*.cpp")]
-        named = {}
-        for source in sources:
-            for line in source.read_text().splitlines():
-                for option in re.findall(r'".*?(--[a-z][a-z-]+).*?"', line):
-                    named.setdefault(option, set()).add(source.name)
-        # --tokens and the options that an error is about are no advice; --force is tried below.
-        self.assertEqual(set(named) - {"--tokens", "--force"}, set(ADVICE), named)
-
-    def test_force_makes_floats_of_int8_weights(self):
-        config = {"quantization_config": {"config_groups": {"g": {"targets": ["Linear"], "weights": {"num_bits": 8}, "input_activations": None}}}}
-        self.write("config.json", json.dumps(config))
-        self.write("net.safetensors", safetensors({"fc.weight": ("I8", [3, 4], bytes(range(12))), "fc.weight_scale": tensor("F32", [3, 1], [1, 1, 1])}))
-        answer = self.octile("plan", "net.safetensors", "--tokens", "2")
-        self.assertIn("--force .=fp16", answer.err)
-        self.assertIn("1 linear: 0 INT8, 1 FP16", self.octile("plan", "net.safetensors", "--tokens", "2", "--force", ".=fp16").out)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,23 @@ TEST_CASE("families: each tower has its own activation, and norms before its par
     CHECK(row(siglip, "vision_model.head.mlp.fc1").inputs == Strings{"vision_model.head.layernorm"});
 }
 
+TEST_CASE("families: a tower without its tables reads rows of its blocks' width") {
+    const json whole = config_of("clip_text_model", "CLIPTextModel");
+    TensorList tensors;
+    const Graph graph = build(whole).graph;
+    for (const Node& node : graph.nodes) {
+        if (node.name.find(".layers.") == std::string::npos || node.weight.empty()) continue;
+        const bool linear = node.op == NodeOp::kLinear, down = node.name.ends_with("fc2");
+        tensors.add(node.weight, linear ? TensorList::Shape{node.features, down ? 40 : 24} : TensorList::Shape{24});
+        tensors.add(node.bias, {node.features});
+    }
+    const json bare = {{"model_type", "clip_text_model"}, {"hidden_act", "gelu"}};
+    const Model text = thin(build(bare, &tensors));
+    const std::string block = "text_model.encoder.layers.0.";
+    CHECK(row(text, block + "self_attn.q_proj").inputs == Strings{block + "layer_norm1"});
+    CHECK(row(text, block + "mlp.fc1").activation == Activation::kGelu);
+}
+
 TEST_CASE("families: norms of sound stand before or behind") {
     json config = sound_config("wav2vec2", "Wav2Vec2ForCTC");
     const std::string second = "encoder.layers.1.attention.k_proj";

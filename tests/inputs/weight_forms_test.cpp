@@ -255,11 +255,16 @@ TEST_CASE("weight forms: packed forms are named") {
         const auto bytes = [](const std::string& dtype) -> std::size_t {
             return dtype == "I64" ? 8 : dtype == "I32" || dtype == "F32" ? 4 : dtype.ends_with("16") ? 2 : 1;
         };
+        // Eight of four bits are one word.
+        const auto elements = [](const std::string& ending) -> std::size_t { return ending == ".qzeros" ? 8 : 64; };
+        const auto shape = [&](const std::string& ending) {
+            return std::vector<std::int64_t>{8, static_cast<std::int64_t>(elements(ending) / 8)};
+        };
         Builder whole, part;
         for (const auto& [ending, dtype] : form.tensors) {
             for (const std::string module : {"b.0", "b.1", "b.2"})
-                whole.bytes(module + ending, dtype, {8, 8}, 64 * bytes(dtype), 1);
-            part.bytes("b.0" + ending, dtype, {8, 8}, 64 * bytes(dtype), 1);
+                whole.bytes(module + ending, dtype, shape(ending), elements(ending) * bytes(dtype), 1);
+            part.bytes("b.0" + ending, dtype, shape(ending), elements(ending) * bytes(dtype), 1);
         }
         whole.floats("lm_head.weight", {8, 8});
         require_error(try_find(whole).status(), StatusCode::kParseError, {"3 of 4 linears", form.name, "read"});
@@ -277,6 +282,22 @@ TEST_CASE("weight forms: packed forms are named") {
         const Found skipped = find(whole, {.tokens = 4, .skip = {}, .may_skip = "^b"});
         CHECK(skipped.tensors.layers.size() == 1);
         CHECK(skipped.tensors.left_out.front().reason == LeftOutReason::kUser);
+    }
+}
+
+TEST_CASE("weight forms: eight bits in a packed form are not four") {
+    // [K, N] = [32, 16] in groups of 16: as many words, and zero points, as the bits make.
+    for (const std::size_t bits : {4, 8}) {
+        INFO(bits);
+        Builder gptq;
+        gptq.bytes("q.qweight", "I32", {static_cast<std::int64_t>(bits), 16}, bits * 16 * 4, 1)
+            .bytes("q.qzeros", "I32", {2, static_cast<std::int64_t>(bits / 2)}, bits * 4, 1)
+            .bytes("q.scales", "F16", {2, 16}, 64, 1)
+            .bytes("q.g_idx", "I32", {32}, 128, 0);
+        gptq.floats("lm_head.weight", {8, 8});
+        const LeftOut& weights = find(gptq).left("q.qweight");
+        CHECK(weights.parameters == 512);
+        CHECK(weights.reason == (bits == 4 ? LeftOutReason::kFourBit : LeftOutReason::kDtype));
     }
 }
 

@@ -36,7 +36,19 @@ def find_tensors(model: torch.nn.Module, truth: Truth, files: list[pathlib.Path]
                     aliases[own] = norms[key]
                 elif (key := _key(tensor.flatten(1) if tensor.dim() > 3 else tensor)) in linears:
                     parts[own] = linears[key]
+                elif joined := _joined(tensor, linears):
+                    parts[own] = joined
     return parts, aliases
+
+
+def _joined(tensor: torch.Tensor, linears: dict) -> Part | None:
+    """Of a matrix whose rows are those of several linears, one behind the other: all of them."""
+    for pieces in (2, 3):
+        if tensor.dim() == 2 and tensor.shape[0] % pieces == 0:
+            found = [linears.get(_key(piece)) for piece in tensor.chunk(pieces)]
+            if all(part and not part.piece for part in found) and len({part.linear for part in found}) == pieces:
+                return Part(found[0].linear, tensor.shape[0], [part.linear for part in found[1:]])
+    return None
 
 
 def _linears(parameters: dict, truth: Truth) -> dict:
@@ -57,5 +69,5 @@ def _linears(parameters: dict, truth: Truth) -> dict:
                     for piece in form.chunk(pieces):
                         if key := _key(piece):
                             n = linear.n if pieces == 1 else piece.shape[0]
-                            wanted.setdefault(key, Part(linear.name, n))
+                            wanted.setdefault(key, Part(linear.name, n, piece=pieces > 1))
     return wanted

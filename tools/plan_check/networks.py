@@ -92,8 +92,8 @@ def make_network(name: str, tokens: int):
         import timm
         import safetensors.torch
 
-        model = timm.create_model(config["architecture"], pretrained=False, num_classes=config.get("num_classes", 1000),
-                                  **config.get("model_args", {}))
+        model = timm.create_model(config["architecture"], pretrained=False,
+                                  **({"num_classes": config.get("num_classes", 1000)} | config.get("model_args", {})))
         if path.is_dir() and (path / "model.safetensors").exists():
             model.load_state_dict(safetensors.torch.load_file(path / "model.safetensors"))
         return model, timm_inputs(model), f"torch {torch.__version__}, timm {timm.__version__}"

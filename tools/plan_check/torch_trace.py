@@ -246,6 +246,8 @@ class Trace(TorchFunctionMode):
         others = [t for t in inputs if not self._parameter(t) or t.dim() < 2]
         if name == "addmm" or name == "baddbmm":
             others = [t for t in others if t is not inputs[0]]
+        if name == "linear" and len(weights) == 2:  # of rows that are parameters too, such as relative positions
+            weights, others = weights[1:], [weights[0], *others]
         if len(weights) != 1 or not others or name == "einsum":
             return False
         weight, x = weights[0], others[0]
@@ -300,6 +302,9 @@ class Trace(TorchFunctionMode):
             view = self.views.get(id(x))
             if view and self.values[view.value].linear and self._parameter(b) and b.shape[-1] == x.shape[-1] == b.numel():
                 call = self.values[view.value].linear
+                # A parameter of a module around it is added for another reason: the time step of linear attention.
+                if not self._parameter(b)[0].startswith(call.linear.name):
+                    continue
                 if not call.linear.bias and not self.values[view.value].readers:
                     call.linear.bias = True
                     self._alias(out, view)
