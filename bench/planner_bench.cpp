@@ -31,8 +31,21 @@ Model network(std::int64_t layers) {
     return model;
 }
 
-void plan(benchmark::State& state, Policy policy) {
-    const Model model = network(state.range(0));
+// Linears that all read one output.
+Model shared_input(std::int64_t layers) {
+    Model model;
+    for (std::int64_t i = 0; i < layers; ++i) {
+        Layer& layer = model.layers.emplace_back();
+        layer.name = "l" + std::to_string(i);
+        layer.m = 128;
+        layer.k = layer.n = 768;
+        if (i > 0) layer.inputs = {"l0"};
+    }
+    return model;
+}
+
+void plan(benchmark::State& state, Policy policy, Model (*make)(std::int64_t)) {
+    const Model model = make(state.range(0));
     PlanOptions options;
     options.policy = policy;
     if (policy == Policy::kCost) options.core = find_core("neoverse-v2").value();
@@ -55,14 +68,21 @@ void to_json(benchmark::State& state) {
     state.SetComplexityN(state.range(0));
 }
 
-BENCHMARK_CAPTURE(plan, ratio, Policy::kRatio)
+BENCHMARK_CAPTURE(plan, ratio, Policy::kRatio, network)
     ->RangeMultiplier(10)
     ->Range(1000, 100000)
+    ->Arg(200000)
     ->Complexity(benchmark::oN)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(plan, cost, Policy::kCost)
+BENCHMARK_CAPTURE(plan, cost, Policy::kCost, network)
     ->RangeMultiplier(10)
     ->Range(1000, 100000)
+    ->Arg(200000)
+    ->Complexity(benchmark::oN)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plan, cost_shared_input, Policy::kCost, shared_input)
+    ->Arg(100000)
+    ->Arg(200000)
     ->Complexity(benchmark::oN)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(to_json)->RangeMultiplier(10)->Range(1000, 100000)->Complexity(benchmark::oN)->Unit(benchmark::kMillisecond);

@@ -46,14 +46,14 @@ Result<std::optional<ArrayRows>> Activations::find(const std::string& layer, std
                                                    std::int64_t max_rows) const {
     if (!has(layer)) return std::optional<ArrayRows>();
     Result<ArrayRows> rows = [&]() -> Result<ArrayRows> {
-        if (archive_) return archive_->read(layer, max_rows);
+        if (archive_) return archive_->read(layer, max_rows, k);
         const fs::path& path = files_.find(layer)->second;
         const Result<MappedFile> file = MappedFile::open(path);
         if (!file.ok()) return file.status();
         return parse_npy(file.value().bytes(), display(path), max_rows);
     }();
     if (!rows.ok()) return rows.status();
-    if (rows->columns != k) {
+    if (rows->columns != k) {  // of a file, which holds as many as it says
         return parse_error(fmt::format("calibration data of {}: shape: expected rows of {} features, found {}",
                                        internal::quote(layer), k, rows->columns));
     }

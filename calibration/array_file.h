@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "calibration/byte_stream.h"
 #include "octile/status.h"
 
 namespace octile {
@@ -31,11 +33,17 @@ struct ArrayRows {
 };
 
 // Reads at most `max_rows`, spread evenly over the array. Element types <f2, <f4 and <f8, C or Fortran order, one
-// dimension (a single row) or more. `name` begins every message, which is kParseError; kNonFinite names the row that
-// holds NaN or infinity.
-Result<ArrayRows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows);
+// dimension (a single row) or more. `columns`: how many features the rows must have, if that is known. `name` begins
+// every message, which is kParseError; kNonFinite names the row that holds NaN or infinity; kOutOfMemory.
+//
+// Of the array, only the rows that are wanted are held in memory.
+Result<ArrayRows> parse_npy(ByteStream& stream, const std::string& name, std::int64_t max_rows,
+                            std::optional<std::int64_t> columns = std::nullopt);
+Result<ArrayRows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows,
+                            std::optional<std::int64_t> columns = std::nullopt);
 
-// An archive, by the names of its arrays (without ".npy").
+// An archive, by the names of its arrays (without ".npy"), each of which has data of its own: no bytes are inflated
+// twice.
 class NpzFile {
   public:
     static Result<NpzFile> open(const std::filesystem::path& path);
@@ -43,7 +51,8 @@ class NpzFile {
     std::vector<std::string> names() const;
     bool has(std::string_view name) const { return members_.contains(name); }
     // Precondition: has(name).
-    Result<ArrayRows> read(std::string_view name, std::int64_t max_rows) const;
+    Result<ArrayRows> read(std::string_view name, std::int64_t max_rows,
+                           std::optional<std::int64_t> columns = std::nullopt) const;
 
   private:
     struct Member {
@@ -55,6 +64,7 @@ class NpzFile {
     };
     NpzFile(std::filesystem::path path, MappedFile file) : path_(std::move(path)), file_(std::move(file)) {}
     Status read_directory();
+    Status check_overlaps() const;
 
     std::filesystem::path path_;
     MappedFile file_;

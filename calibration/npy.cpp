@@ -2,12 +2,15 @@
 #include <fp16.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/printable.h"
 #include "calibration/array_file.h"
 
@@ -15,7 +18,6 @@ namespace octile {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 40;
 
 struct Header {
     std::string type;
@@ -49,9 +51,9 @@ std::optional<std::vector<std::uint64_t>> parse_shape(std::string_view text) {
     for (std::string_view rest = trim(text.substr(1, end - 1)); !rest.empty();) {
         std::uint64_t extent = 0;
         const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), extent);
-        if (error != std::errc() || extent > kMaxElements) return std::nullopt;
+        if (error != std::errc() || extent > limits::kArrayElements) return std::nullopt;
         elements *= std::max<std::uint64_t>(extent, 1);
-        if (elements > kMaxElements || shape.size() > 32) return std::nullopt;
+        if (elements > limits::kArrayElements || shape.size() >= limits::kRank) return std::nullopt;
         shape.push_back(extent);
         rest = trim(rest.substr(static_cast<std::size_t>(stop - rest.data())));
         if (rest.empty()) break;
@@ -61,25 +63,36 @@ std::optional<std::vector<std::uint64_t>> parse_shape(std::string_view text) {
     return shape;
 }
 
-// The header, and the bytes behind it.
-Result<Header> parse_header(std::span<const std::byte>& bytes, const std::string& name) {
-    const auto fail = [&](std::string_view text) {
-        return Status(StatusCode::kParseError, fmt::format("{}: {}", name, text));
-    };
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (!text.starts_with(kMagic) || bytes.size() < 10) return fail("expected a .npy array, found something else");
-    const int version = static_cast<unsigned char>(text[6]);
+// The text of the header, and the stream behind it.
+Result<std::string> read_dictionary(ByteStream& stream) {
+    const auto fail = [](std::string text) { return Status(StatusCode::kParseError, std::move(text)); };
+    std::array<char, 12> start = {};
+    std::uint64_t left = stream.size();
+    if (left < 10) return fail("expected a .npy array, found something else");
+    if (Status status = stream.read(std::as_writable_bytes(std::span(start).first(10))); !status.ok()) return status;
+    if (!std::string_view(start.data(), start.size()).starts_with(kMagic))
+        return fail("expected a .npy array, found something else");
+    const int version = static_cast<unsigned char>(start[6]);
     if (version < 1 || version > 3) return fail(fmt::format("version: expected 1 to 3, found {}", version));
-    const std::size_t start = version == 1 ? 10 : 12;
-    if (bytes.size() < start) return fail("expected a header, found the end of the file");
+    const std::size_t begin = version == 1 ? 10 : 12;
+    if (left < begin) return fail("expected a header, found the end of the file");
+    if (Status status = stream.read(std::as_writable_bytes(std::span(start).subspan(10, begin - 10))); !status.ok())
+        return status;
     std::uint32_t length = 0;
-    for (std::size_t i = start; i-- > 8;)
-        length = length << 8 | static_cast<unsigned char>(text[i]);
-    if (length > bytes.size() - start) {
-        return fail(fmt::format("header: expected at most {} bytes, found {}; is the file cut short?",
-                                bytes.size() - start, length));
-    }
-    const std::string_view dictionary = text.substr(start, length);
+    for (std::size_t i = begin; i-- > 8;)
+        length = length << 8 | static_cast<unsigned char>(start[i]);
+    left -= begin;
+    if (length > left)
+        return fail(fmt::format("header: expected at most {} bytes, found {}; is the file cut short?", left, length));
+    if (length > limits::kNpyHeaderBytes)
+        return fail(fmt::format("header: expected at most {} bytes, found {}", limits::kNpyHeaderBytes, length));
+    std::string dictionary(length, '\0');
+    if (Status status = stream.read(std::as_writable_bytes(std::span(dictionary))); !status.ok()) return status;
+    return dictionary;
+}
+
+Result<Header> parse_header(std::string_view dictionary) {
+    const auto fail = [](std::string text) { return Status(StatusCode::kParseError, std::move(text)); };
     Header header;
     const std::string_view type = value_of(dictionary, "descr"), order = value_of(dictionary, "fortran_order"),
                            shape = value_of(dictionary, "shape");
@@ -97,7 +110,6 @@ Result<Header> parse_header(std::span<const std::byte>& bytes, const std::string
         return fail(fmt::format("shape: expected a tuple of integers, found {}", internal::quote(shape.substr(0, 40))));
     }
     header.shape = std::move(*extents);
-    bytes = bytes.subspan(start + length);
     return header;
 }
 
@@ -117,52 +129,81 @@ float element_at(const std::byte* data, std::string_view type) {
     return fp16_ieee_to_fp32_value(bits);
 }
 
-}  // namespace
+std::size_t size_of(std::string_view type) {
+    return type == "<f4" ? 4 : type == "<f2" ? 2 : type == "<f8" ? 8 : 0;
+}
 
-Result<ArrayRows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows) {
-    Result<Header> parsed = parse_header(bytes, name);
+// The wanted rows of an array of `all_rows`, read in the order in which they lie there.
+Status read_rows(ByteStream& stream, const Header& header, std::uint64_t all_rows, ArrayRows& result) {
+    const auto rows = static_cast<std::uint64_t>(result.rows), columns = static_cast<std::uint64_t>(result.columns);
+    const std::size_t size = size_of(header.type);
+    const auto source_row = [&](std::uint64_t i) { return rows == 1 ? 0 : i * (all_rows - 1) / (rows - 1); };
+    // In Fortran order the first axis is contiguous: with the rows' axes in their own order, what is row r of C order
+    // is not row r here, but it is a row all the same, once each.
+    const std::uint64_t parts = header.fortran ? columns : 1, run = header.fortran ? 1 : columns;
+    std::vector<std::byte> bytes(run * size);
+    std::uint64_t at = 0;  // in elements
+    for (std::uint64_t part = 0; part < parts; ++part) {
+        for (std::uint64_t i = 0; i < rows; ++i) {
+            const std::uint64_t from = part * all_rows + source_row(i) * run;
+            if (Status status = stream.skip((from - at) * size); !status.ok()) return status;
+            if (Status status = stream.read(bytes); !status.ok()) return status;
+            at = from + run;
+            for (std::uint64_t column = 0; column < run; ++column)
+                result.values[i * columns + part + column] = element_at(bytes.data() + column * size, header.type);
+        }
+    }
+    const auto wrong =
+        std::find_if_not(result.values.begin(), result.values.end(), [](float value) { return std::isfinite(value); });
+    if (wrong == result.values.end()) return {};
+    const auto row = source_row(static_cast<std::uint64_t>(wrong - result.values.begin()) / columns);
+    return {StatusCode::kNonFinite, fmt::format("row {}: expected numbers, found NaN or infinity", row)};
+}
+
+Result<ArrayRows> read_array(ByteStream& stream, std::int64_t max_rows, std::optional<std::int64_t> wanted_columns) {
+    const auto fail = [](std::string text) { return Status(StatusCode::kParseError, std::move(text)); };
+    const Result<std::string> dictionary = read_dictionary(stream);
+    if (!dictionary.ok()) return dictionary.status();
+    const Result<Header> parsed = parse_header(dictionary.value());
     if (!parsed.ok()) return parsed.status();
     const Header& header = parsed.value();
-    const std::size_t size = header.type == "<f4" ? 4 : header.type == "<f2" ? 2 : header.type == "<f8" ? 8 : 0;
-    const auto fail = [&](StatusCode code, std::string_view text) {
-        return Status(code, fmt::format("{}: {}", name, text));
-    };
-    if (size == 0) {
-        return fail(StatusCode::kParseError,
-                    fmt::format("descr: expected '<f4', '<f2' or '<f8', found {}", internal::quote(header.type)));
-    }
-    if (header.shape.empty() || header.shape.back() == 0) {
-        return fail(StatusCode::kParseError, "shape: expected rows of features, found none");
-    }
+    const std::size_t size = size_of(header.type);
+    if (size == 0)
+        return fail(fmt::format("descr: expected '<f4', '<f2' or '<f8', found {}", internal::quote(header.type)));
+    if (header.shape.empty() || header.shape.back() == 0) return fail("shape: expected rows of features, found none");
     std::uint64_t elements = 1;
     for (const std::uint64_t extent : header.shape)
         elements *= extent;
-    if (bytes.size() != elements * size) {
-        return fail(StatusCode::kParseError,
-                    fmt::format("expected {} bytes for its shape, found {}", elements * size, bytes.size()));
-    }
+    const std::uint64_t behind = stream.size() - stream.position();
+    if (behind != elements * size)
+        return fail(fmt::format("expected {} bytes for its shape, found {}", elements * size, behind));
     const std::uint64_t columns = header.shape.back(), all_rows = elements / columns;
-    if (all_rows == 0) return fail(StatusCode::kParseError, "shape: expected at least one row, found none");
-    // In Fortran order the first axis is contiguous: with the rows' axes in their own order, what is row r of C order
-    // is not row r here, but it is a row all the same, once each.
-    const std::uint64_t row_stride = header.fortran ? 1 : columns, column_stride = header.fortran ? all_rows : 1;
-    const auto rows = static_cast<std::uint64_t>(std::min<std::int64_t>(max_rows, static_cast<std::int64_t>(all_rows)));
-    ArrayRows result{
-        .rows = static_cast<std::int64_t>(rows), .columns = static_cast<std::int64_t>(columns), .values = {}};
-    result.values.reserve(rows * columns);
-    for (std::uint64_t i = 0; i < rows; ++i) {
-        const std::uint64_t row = rows == 1 ? 0 : i * (all_rows - 1) / (rows - 1);
-        for (std::uint64_t column = 0; column < columns; ++column) {
-            const float value =
-                element_at(bytes.data() + (row * row_stride + column * column_stride) * size, header.type);
-            if (!std::isfinite(value)) {
-                return fail(StatusCode::kNonFinite,
-                            fmt::format("row {}: expected numbers, found NaN or infinity", row));
-            }
-            result.values.push_back(value);
-        }
-    }
+    if (all_rows == 0) return fail("shape: expected at least one row, found none");
+    if (wanted_columns && columns != static_cast<std::uint64_t>(*wanted_columns))
+        return fail(fmt::format("shape: expected rows of {} features, found {}", *wanted_columns, columns));
+    ArrayRows result{.rows = std::min<std::int64_t>(max_rows, static_cast<std::int64_t>(all_rows)),
+                     .columns = static_cast<std::int64_t>(columns),
+                     .values = {}};
+    result.values.resize(static_cast<std::size_t>(result.rows) * columns);
+    if (Status status = read_rows(stream, header, all_rows, result); !status.ok()) return status;
     return result;
+}
+
+}  // namespace
+
+Result<ArrayRows> parse_npy(ByteStream& stream, const std::string& name, std::int64_t max_rows,
+                            std::optional<std::int64_t> columns) try {
+    Result<ArrayRows> rows = read_array(stream, max_rows, columns);
+    if (!rows.ok()) return Status(rows.status().code(), fmt::format("{}: {}", name, rows.status().message()));
+    return rows;
+} catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, fmt::format("{}: not enough memory to read it", name));
+}
+
+Result<ArrayRows> parse_npy(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_rows,
+                            std::optional<std::int64_t> columns) {
+    MemoryStream stream(bytes);
+    return parse_npy(stream, name, max_rows, columns);
 }
 
 }  // namespace octile

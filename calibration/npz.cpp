@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "calibration/array_file.h"
 #include "calibration/deflate.h"
 #include "inputs/messages.h"
@@ -20,8 +21,6 @@ constexpr std::size_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22, kEnd64
 constexpr std::size_t kMostComment = 65535;
 constexpr std::uint32_t kIn64 = 0xffffffff;  // a field of 32 bits whose value is in the zip64 extra field
 constexpr std::uint16_t kStored = 0, kDeflated = 8, kZip64Extra = 1;
-// Deflate makes nothing smaller than this share: a member that says otherwise lies about its size.
-constexpr std::uint64_t kMostExpansion = 1040;
 
 template <typename T>
 T get(std::span<const std::byte> bytes, std::size_t at) {
@@ -68,7 +67,8 @@ Status NpzFile::read_directory() {
     std::uint64_t count = get<std::uint16_t>(bytes, end + 10), at = get<std::uint32_t>(bytes, end + 16);
     if (at == kIn64 && end >= kLocatorBytes && get<std::uint32_t>(bytes, end - kLocatorBytes) == kEnd64Locator) {
         const auto end64 = get<std::uint64_t>(bytes, end - kLocatorBytes + 8);
-        if (end64 > bytes.size() - std::min(bytes.size(), kEnd64Bytes) || get<std::uint32_t>(bytes, end64) != kEnd64)
+        if (bytes.size() < kEnd64Bytes || end64 > bytes.size() - kEnd64Bytes ||
+            get<std::uint32_t>(bytes, end64) != kEnd64)
             return fail(broken);
         count = get<std::uint64_t>(bytes, end64 + 32);
         at = get<std::uint64_t>(bytes, end64 + 48);
@@ -96,8 +96,25 @@ Status NpzFile::read_directory() {
             if (!value) return fail(fmt::format("member {}: expected a size in zip64 form, found none", i + 1));
             *field = *value;
         }
-        members_[std::move(name)] = member;
+        if (!members_.emplace(name, member).second)
+            return fail(fmt::format("expected every name once, found {} again", internal::quote(name)));
         at += kEntryBytes + name_bytes + extra + comment;
+    }
+    return check_overlaps();
+}
+
+Status NpzFile::check_overlaps() const {
+    std::vector<std::pair<const Member*, std::string_view>> members;
+    for (const auto& [name, member] : members_)
+        members.emplace_back(&member, name);
+    std::sort(members.begin(), members.end(),
+              [](const auto& a, const auto& b) { return a.first->header < b.first->header; });
+    for (std::size_t i = 1; i < members.size(); ++i) {
+        const Member& before = *members[i - 1].first;
+        const std::uint64_t apart = members[i].first->header - before.header;
+        if (apart >= kLocalBytes && before.compressed <= apart - kLocalBytes) continue;
+        return parse_error(fmt::format("{}: {}: expected data of its own, found that of {}", display(path_),
+                                       internal::quote(members[i].second), internal::quote(members[i - 1].second)));
     }
     return {};
 }
@@ -109,7 +126,8 @@ std::vector<std::string> NpzFile::names() const {
     return names;
 }
 
-Result<ArrayRows> NpzFile::read(std::string_view name, std::int64_t max_rows) const {
+Result<ArrayRows> NpzFile::read(std::string_view name, std::int64_t max_rows,
+                                std::optional<std::int64_t> columns) const {
     const auto found = members_.find(name);
     OCTILE_CHECK_EQ(found != members_.end(), true);
     const Member& member = found->second;
@@ -126,22 +144,25 @@ Result<ArrayRows> NpzFile::read(std::string_view name, std::int64_t max_rows) co
         return fail(fmt::format("expected {} bytes of data, found the end of the file", member.compressed));
     }
     const std::span<const std::byte> data = bytes.subspan(start, member.compressed);
-    std::vector<std::byte> inflated;
-    std::span<const std::byte> array = data;
-    if (member.method == kDeflated) {
-        if (member.size / kMostExpansion > member.compressed) {
-            return fail(fmt::format("expected at most {} times the {} bytes that it is compressed to, found {}",
-                                    kMostExpansion, member.compressed, member.size));
-        }
-        Result<std::vector<std::byte>> whole = inflate_all(data, member.size);
-        if (!whole.ok()) return Status(whole.status().code(), fmt::format("{}: {}", place, whole.status().message()));
-        inflated = std::move(whole).value();
-        array = inflated;
-    } else if (member.method != kStored || member.size != member.compressed) {
-        return fail(fmt::format("method: expected 0 (stored) or 8 (deflated), found {}", member.method));
+    if (member.method == kStored && member.size == member.compressed) {
+        if (!has_crc(data, member.crc)) return fail("checksum: expected that of its data, found another");
+        return parse_npy(data, place, max_rows, columns);
     }
-    if (!has_crc(array, member.crc)) return fail("checksum: expected that of its data, found another");
-    return parse_npy(array, place, max_rows);
+    if (member.method != kDeflated)
+        return fail(fmt::format("method: expected 0 (stored) or 8 (deflated), found {}", member.method));
+    if (member.size / limits::kDeflateExpansion > member.compressed) {
+        return fail(fmt::format("expected at most {} times the {} bytes that it is compressed to, found {}",
+                                limits::kDeflateExpansion, member.compressed, member.size));
+    }
+    const auto placed = [&](const Status& status) {
+        return Status(status.code(), fmt::format("{}: {}", place, status.message()));
+    };
+    Result<InflateStream> stream = InflateStream::open(data, member.size);
+    if (!stream.ok()) return placed(stream.status());
+    Result<ArrayRows> rows = parse_npy(stream.value(), place, max_rows, columns);
+    if (!rows.ok()) return rows;
+    if (Status status = stream->finish(member.crc); !status.ok()) return placed(status);
+    return rows;
 }
 
 }  // namespace octile

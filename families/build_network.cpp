@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <set>
 
 #include "base/json_document.h"
 #include "base/printable.h"
@@ -21,14 +23,21 @@ struct Recognized {
     std::string base;
 };
 
-bool fits(const Signature& signature, const TensorList& tensors, const std::string& base) {
-    const auto is_there = [&](std::string_view name) {
-        const std::vector<std::string> beginnings = tensors.beginnings_of(name);
-        return std::any_of(beginnings.begin(), beginnings.end(),
-                           [&](const std::string& beginning) { return beginning == base; });
+// The least beginning that all names of a signature have which have to be there, and none of those that have not;
+// nothing: there is none.
+std::optional<std::string> fitting_base(const Signature& signature, const TensorList& tensors) {
+    std::set<std::string, std::less<>> bases = tensors.beginnings_of(signature.has.front());
+    const auto keep = [&](std::string_view name, bool there) {
+        if (bases.empty()) return;
+        const std::set<std::string, std::less<>> others = tensors.beginnings_of(name);
+        std::erase_if(bases, [&](const std::string& base) { return others.contains(base) != there; });
     };
-    return std::all_of(signature.has.begin(), signature.has.end(), is_there) &&
-           std::none_of(signature.has_not.begin(), signature.has_not.end(), is_there);
+    for (std::size_t i = 1; i < signature.has.size(); ++i)
+        keep(signature.has[i], true);
+    for (const std::string_view name : signature.has_not)
+        keep(name, false);
+    if (bases.empty()) return std::nullopt;
+    return *bases.begin();
 }
 
 // By names alone.
@@ -38,12 +47,10 @@ std::optional<Recognized> recognize(const TensorList& tensors) {
     for (const Family* family : all_families()) {
         for (const Signature& signature : family->signatures) {
             if (signature.has.size() <= most) continue;
-            for (const std::string& base : tensors.beginnings_of(signature.has.front())) {
-                if (!fits(signature, tensors, base)) continue;
-                best = {family, std::string(signature.model_type), base};
-                most = signature.has.size();
-                break;
-            }
+            const std::optional<std::string> base = fitting_base(signature, tensors);
+            if (!base) continue;
+            best = {family, std::string(signature.model_type), *base};
+            most = signature.has.size();
         }
     }
     return best;
@@ -53,13 +60,15 @@ std::optional<Recognized> recognize(const TensorList& tensors) {
 std::string base_of(const Family& family, const TensorList* tensors) {
     const std::string usual(family.prefixes.empty() ? "" : family.prefixes.front());
     if (!tensors) return usual;
-    std::vector<std::string> found;
-    for (const Signature& signature : family.signatures)
-        for (const std::string& beginning : tensors->beginnings_of(signature.has.front()))
-            found.push_back(beginning);
+    std::optional<std::string> first;
+    std::set<std::string, std::less<>> found;
+    for (const Signature& signature : family.signatures) {
+        found.merge(tensors->beginnings_of(signature.has.front()));
+        if (!first && !found.empty()) first = *found.begin();
+    }
     for (const std::string_view prefix : family.prefixes)
-        if (std::find(found.begin(), found.end(), prefix) != found.end()) return std::string(prefix);
-    return found.empty() ? usual : found.front();
+        if (found.contains(prefix)) return std::string(prefix);
+    return first.value_or(usual);
 }
 
 std::string known_types_text() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/json_document.h"
 #include "base/printable.h"
@@ -47,6 +48,7 @@ class Decoder {
     }
 
     void build() {
+        if (f_.experts.count_key && !b_.knows_tensors()) read_dense_blocks();
         const std::string table = b_.base + "embed_tokens";
         const std::int64_t vocabulary = b_.config.has("vocab_size") ? b_.config.extent("vocab_size") : 0;
         // Of a part of a checkpoint: rows from nowhere.
@@ -164,17 +166,20 @@ class Decoder {
         return b_.linear(self + "out_proj", y, {.features = hidden_, .bias = false});
     }
 
+    void read_dense_blocks() {
+        if (!b_.config.has("mlp_only_layers")) return;
+        const nlohmann::json& list = b_.config.at("mlp_only_layers");
+        if (!list.is_array()) fail_at("mlp_only_layers", "expected an array of numbers, found " + found(list));
+        for (const nlohmann::json& block : list)
+            if (block.is_number_integer()) dense_.insert(block.get<std::int64_t>());
+    }
+
     bool has_experts(std::int64_t block, const std::string& at) const {
         if (!f_.experts.count_key) return false;
         if (b_.knows_tensors())
             return b_.has(fmt::format("{}{}.gate.weight", at, f_.experts.part)) ||
                    b_.has(fmt::format("{}{}.router.weight", at, f_.experts.part));
-        if (b_.config.has("mlp_only_layers")) {
-            const nlohmann::json& dense = b_.config.at("mlp_only_layers");
-            if (!dense.is_array()) fail_at("mlp_only_layers", "expected an array of numbers, found " + found(dense));
-            if (std::find(dense.begin(), dense.end(), block) != dense.end()) return false;
-        }
-        return (block + 1) % b_.config.extent_or("decoder_sparse_step", 1) == 0;
+        return !dense_.contains(block) && (block + 1) % b_.config.extent_or("decoder_sparse_step", 1) == 0;
     }
 
     std::string add_feed_forward(std::int64_t block, const std::string& at, const std::string& x) {
@@ -278,6 +283,7 @@ class Decoder {
     double epsilon_;
     ActivationFact activation_;
     AttentionFacts attention_;
+    std::unordered_set<std::int64_t> dense_;  // blocks without experts, where only the configuration is known
     bool qkv_bias_ = false, out_bias_ = false, ffn_bias_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace octile {
@@ -67,11 +68,15 @@ class Thinning {
     void resolve(std::size_t row) {
         const Layer& layer = layers_[row];
         Reads& reads = reads_[row];
+        std::unordered_set<std::size_t> known;
+        const auto add = [&](std::size_t read) {
+            if (known.insert(read).second) reads.rows.push_back(read);
+        };
         reads.all = !layer.inputs.empty();
         for (const std::string& input : layer.inputs) {
             const std::size_t source = stands_for_[rows_.at(input)];
             if (stays_.contains(source)) {
-                add(reads, source);
+                add(source);
                 continue;
             }
             reads.direct = false;
@@ -80,7 +85,7 @@ class Thinning {
             reads.all = reads.all && through.all && layers_[source].op != Op::kAdd;
             if (layers_[source].op == Op::kAdd && layer.op == Op::kAdd) continue;
             for (const std::size_t further : through.rows)
-                add(reads, further);
+                add(further);
         }
         bool stays = is_kept(layer.op);
         // A row that is gone is told by what it read only if no other read the same.
@@ -89,10 +94,6 @@ class Thinning {
             stays = !several || !seen_.insert(reads.rows).second;
         }
         if (stays) stays_.insert(row);
-    }
-
-    static void add(Reads& reads, std::size_t row) {
-        if (std::find(reads.rows.begin(), reads.rows.end(), row) == reads.rows.end()) reads.rows.push_back(row);
     }
 
     static bool tells(const Reads& reads) { return reads.direct || (reads.all && reads.rows.size() > 1); }

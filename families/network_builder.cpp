@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/json_document.h"
+#include "base/limits.h"
 #include "base/printable.h"
 
 namespace octile {
@@ -75,11 +76,19 @@ double NetworkBuilder::epsilon(const char* key, double otherwise) {
 }
 
 void NetworkBuilder::refuse(std::string why) {
-    if (std::find(obstacles_.begin(), obstacles_.end(), why) == obstacles_.end()) obstacles_.push_back(std::move(why));
+    if (refused_.insert(why).second) obstacles_.push_back(std::move(why));
 }
 
 void NetworkBuilder::assume(std::string assumption) {
     g_.last().assumptions.push_back(std::move(assumption));
+}
+
+GraphBuilder& NetworkBuilder::adding(const std::string& name) {
+    if (++nodes_ > limits::kNetworkNodes) {
+        fail_at("node " + quote(pattern_of(name)),
+                fmt::format("expected a network of at most {} nodes, found more", limits::kNetworkNodes));
+    }
+    return g_;
 }
 
 void NetworkBuilder::check_extents(const std::string& name, std::int64_t k, std::int64_t n) const {
@@ -93,7 +102,7 @@ void NetworkBuilder::check_extents(const std::string& name, std::int64_t k, std:
 }
 
 std::string NetworkBuilder::values(std::string name, std::int64_t features, const Rows& rows) {
-    return g_.values(std::move(name), std::max<std::int64_t>(features, 1), rows);
+    return adding(name).values(std::move(name), std::max<std::int64_t>(features, 1), rows);
 }
 
 std::string NetworkBuilder::embedding(const std::string& name, std::vector<EmbeddingTable> tables,
@@ -124,7 +133,7 @@ std::string NetworkBuilder::embedding(const std::string& name, std::vector<Embed
     };
     if (!whole || there.empty() || features > kMaxReduction || !std::all_of(there.begin(), there.end(), is_sound))
         return other(name, "tables that are not known", {}, features, rows);
-    g_.embedding(wrapped(name), features, std::move(there));
+    adding(name).embedding(wrapped(name), features, std::move(there));
     if (rows != Rows()) g_.last().rows = rows;
     return wrapped(name);
 }
@@ -162,7 +171,7 @@ std::string NetworkBuilder::linear(const std::string& name, const std::string& x
 
 std::string NetworkBuilder::add_linear(const std::string& name, const std::string& x, std::int64_t n, bool bias,
                                        const LinearFacts& facts) {
-    g_.linear(wrapped(name), x, n, bias);
+    adding(name).linear(wrapped(name), x, n, bias);
     if (!facts.weight.empty()) g_.last().weight = wrapped(facts.weight);
     if (bias && !facts.shift.empty()) g_.last().bias = wrapped(facts.shift);
     if (facts.transposed || facts.index) places_[wrapped(name)] = {facts.transposed, facts.index};
@@ -194,7 +203,7 @@ std::string NetworkBuilder::layer_norm(const std::string& name, const std::strin
     check_extents(name, features_of(x), features_of(x));
     if (const TensorList::Shape* shape = shape_of(weight); shape && *shape != TensorList::Shape{features_of(x)})
         return other(name, "a norm of another width", {x}, shape->size() == 1 ? shape->front() : 0);
-    g_.layer_norm(wrapped(name), x, epsilon);
+    adding(name).layer_norm(wrapped(name), x, epsilon);
     g_.last().weight = wrapped(weight);
     g_.last().bias = has(shift, bias) ? wrapped(shift) : "";
     return wrapped(name);
@@ -216,28 +225,28 @@ std::string NetworkBuilder::rms_norm(const std::string& name, const std::string&
         if (width * heads != features)
             return other(name, "a norm of another width", {x}, heads == 1 ? width : features);
     }
-    g_.rms_norm(wrapped(name), x, epsilon, std::max<std::int64_t>(heads, 1));
+    adding(name).rms_norm(wrapped(name), x, epsilon, std::max<std::int64_t>(heads, 1));
     return wrapped(name);
 }
 
 std::string NetworkBuilder::activation(const std::string& name, const std::string& x, const ActivationFact& fact) {
     if (fact.known == Activation::kNone) return x;
     if (!fact.known) return other(name, "the activation " + fact.word, {x});
-    g_.activation(wrapped(name), x, *fact.known);
+    adding(name).activation(wrapped(name), x, *fact.known);
     if (fact.assumed) assume(fmt::format("activation {}, the default", fact.word));
     return wrapped(name);
 }
 
 std::string NetworkBuilder::add(const std::string& name, const std::string& a, const std::string& b) {
     if (a == b || features_of(a) != features_of(b)) return other(name, "a sum of unlike rows", {a, b});
-    return g_.add(wrapped(name), a, b);
+    return adding(name).add(wrapped(name), a, b);
 }
 
 std::string NetworkBuilder::gate(const std::string& name, const std::string& gate, const std::string& up,
                                  const ActivationFact& fact) {
     if (!fact.known) return other(name, "a gate with the activation " + fact.word, {gate, up});
     if (gate == up || features_of(gate) != features_of(up)) return other(name, "a gate of unlike rows", {gate, up});
-    g_.gate(wrapped(name), gate, up, *fact.known);
+    adding(name).gate(wrapped(name), gate, up, *fact.known);
     if (fact.assumed) assume(fmt::format("activation {}, the default", fact.word));
     return wrapped(name);
 }
@@ -260,20 +269,21 @@ std::string NetworkBuilder::attention(const std::string& name, const std::vector
         reason = "attention with a rotary embedding of an odd width";
     }
     if (!reason.empty()) return other(name, reason, qkv);
-    return g_.attention(wrapped(name), qkv[0], qkv[1], qkv[2], how);
+    return adding(name).attention(wrapped(name), qkv[0], qkv[1], qkv[2], how);
 }
 
 std::string NetworkBuilder::pool(const std::string& name, const std::string& x, Pooling pooling) {
-    return g_.pool(name, x, pooling);
+    return adding(name).pool(name, x, pooling);
 }
 
 std::string NetworkBuilder::other(const std::string& name, std::string what, const std::vector<std::string>& inputs,
                                   std::int64_t features, std::optional<Rows> rows) {
     if (features < 1) features = inputs.empty() ? 1 : features_of(inputs.front());
     std::vector<std::string> distinct;
+    std::unordered_set<std::string_view> known;
     for (const std::string& input : inputs)
-        if (std::find(distinct.begin(), distinct.end(), input) == distinct.end()) distinct.push_back(input);
-    return g_.other(wrapped(name), std::move(what), std::move(distinct), features, rows);
+        if (known.insert(input).second) distinct.push_back(input);
+    return adding(name).other(wrapped(name), std::move(what), std::move(distinct), features, rows);
 }
 
 }  // namespace octile

@@ -8,12 +8,14 @@
 // backbone's own names in front: `base + "encoder.layer.0."`. Every function that adds a node returns its name.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "families/config.h"
@@ -109,7 +111,7 @@ class NetworkBuilder {
     std::string attention(const std::string& name, const std::vector<std::string>& qkv,
                           const GraphBuilder::Attention& options, const std::string& why = {});
     std::string pool(const std::string& name, const std::string& x, Pooling pooling);
-    std::string normalize(const std::string& name, const std::string& x) { return g_.normalize(name, x); }
+    std::string normalize(const std::string& name, const std::string& x) { return adding(name).normalize(name, x); }
     // A node that no session runs; `features` 0: as many as the first input's.
     std::string other(const std::string& name, std::string what, const std::vector<std::string>& inputs,
                       std::int64_t features = 0, std::optional<Rows> rows = {});
@@ -126,6 +128,8 @@ class NetworkBuilder {
     const std::vector<std::string>& outputs() const { return outputs_; }
 
   private:
+    // For one more node; throws WrongValue where there are limits::kNetworkNodes.
+    GraphBuilder& adding(const std::string& name);
     std::string add_linear(const std::string& name, const std::string& x, std::int64_t n, bool bias,
                            const LinearFacts& facts);
     std::string weight_of_norm(const std::string& name, const char* modern, const char* early) const;
@@ -134,7 +138,9 @@ class NetworkBuilder {
     const TensorList* tensors_;
     std::string wrapper_;
     GraphBuilder g_;
+    std::size_t nodes_ = 0;
     std::vector<std::string> obstacles_, notes_, outputs_;
+    std::unordered_set<std::string> refused_;  // the obstacles
     std::map<std::string, WeightPlace> places_;
     bool says_epsilon_ = false;
 };

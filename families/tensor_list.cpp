@@ -64,14 +64,10 @@ TensorList TensorList::without(std::string_view beginning) const {
     return list;
 }
 
-std::vector<std::string> TensorList::beginnings_of(std::string_view pattern) const {
-    std::vector<std::string> beginnings;
+std::set<std::string, std::less<>> TensorList::beginnings_of(std::string_view pattern) const {
+    std::set<std::string, std::less<>> beginnings;
     for (const auto& [name, shape] : shapes_) {
-        const std::optional<std::size_t> end = match_end(name, pattern);
-        if (!end) continue;
-        std::string beginning = name.substr(0, *end);
-        if (std::find(beginnings.begin(), beginnings.end(), beginning) == beginnings.end())
-            beginnings.push_back(std::move(beginning));
+        if (const std::optional<std::size_t> end = match_end(name, pattern)) beginnings.insert(name.substr(0, *end));
     }
     return beginnings;
 }

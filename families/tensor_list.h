@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,8 +28,8 @@ class TensorList {
     TensorList without(std::string_view beginning) const;
 
     // The beginnings of the names that end as `pattern` says, where '*' stands for a number: of "layers.*.fc.weight"
-    // and "model.layers.0.fc.weight" it is "model.". Each once, in the order of the alphabet.
-    std::vector<std::string> beginnings_of(std::string_view pattern) const;
+    // and "model.layers.0.fc.weight" it is "model.".
+    std::set<std::string, std::less<>> beginnings_of(std::string_view pattern) const;
     // One more than the largest number that follows `beginning` before a dot; 0: there is none.
     std::int64_t count_behind(std::string_view beginning) const;
 

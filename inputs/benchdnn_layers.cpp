@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/onednn_problem.h"
@@ -22,9 +23,6 @@ namespace octile {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kMaxDepth = 16;  // of --batch
-constexpr std::size_t kMaxLayers = 1'000'000;
 
 // Options that change no shape: those of the two drivers and the common ones. A trailing '-' or '_' ends a family.
 constexpr std::array kPassedOver = {
@@ -155,12 +153,26 @@ class BenchdnnReader {
         const bool open = std::any_of(open_.begin(), open_.end(), [&](const fs::path& other) {
             return other == batch || fs::equivalent(other, batch, ignored);
         });
-        if (value.empty() || open || open_.size() >= kMaxDepth) {
+        if (value.empty() || open) {
             return parse_error(fmt::format("{}--batch: expected a file that is not being read already, found {}", place,
                                            internal::quote(value)));
         }
+        if (open_.size() >= limits::kBatchDepth) {
+            return parse_error(fmt::format("{}--batch: expected at most {} files inside each other, found more", place,
+                                           limits::kBatchDepth));
+        }
+        // Files that include the next one twice each would have no end.
+        if (++files_ > limits::kBatchFiles) {
+            return parse_error(
+                fmt::format("{}--batch: expected at most {} files, found more", place, limits::kBatchFiles));
+        }
         const Result<std::string> text = read_text_file(batch);
         if (!text.ok()) return {text.status().code(), fmt::format("{}--batch: {}", place, text.status().message())};
+        bytes_ += text->size();
+        if (bytes_ > limits::kTextBytes) {
+            return parse_error(fmt::format("{}--batch: expected files of together at most {} bytes, found more", place,
+                                           limits::kTextBytes));
+        }
         return read(text.value(), batch);
     }
 
@@ -186,15 +198,15 @@ class BenchdnnReader {
                     .activation = options_.activation,
                     .bias = kind == ProblemKind::kMatmul ? options_.matmul_bias : options_.inner_product_bias};
         if (const auto error = check_layer(layer)) return parse_error(fmt::format("{}: {}", error->field, error->text));
-        if (layers_.model().layers.size() >= kMaxLayers) {
-            return parse_error(fmt::format("expected at most {} problems, found more", kMaxLayers));
-        }
+        if (++problems_ > limits::kBatchProblems)
+            return parse_error(fmt::format("expected at most {} problems, found more", limits::kBatchProblems));
         layers_.add(std::move(layer), UniqueLayers::Recurrence::kSameLayer);
         return {};
     }
 
     Options options_;
-    std::vector<fs::path> open_;  // files that are being read, the outermost first
+    std::vector<fs::path> open_;                        // files that are being read, the outermost first
+    std::size_t files_ = 0, bytes_ = 0, problems_ = 0;  // so far, of all --batch
     UniqueLayers layers_;
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <system_error>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/json_document.h"
@@ -146,16 +147,17 @@ class Reader {
     // Linears of the network that are no tensors of their own: a head that is tied to a table, experts of one tensor, a
     // convolution that is a linear.
     void add_linears(const FamilyNetwork& family) {
-        std::set<std::string_view> known;
+        std::unordered_set<std::string> known;  // of strings: the list grows below
         for (const LinearTensor& tensor : result_.tensors.layers)
             known.insert(tensor.layer.name);
+        std::unordered_map<std::string_view, const Node*> nodes;
+        for (const Node& node : family.graph.nodes)
+            nodes.emplace(node.name, &node);
         for (const Layer& layer : layers_of(family.graph, 1).layers) {
             if (layer.op != Op::kLinear || known.contains(layer.name)) continue;
-            const auto node = std::find_if(family.graph.nodes.begin(), family.graph.nodes.end(),
-                                           [&](const Node& candidate) { return candidate.name == layer.name; });
             const auto place = family.places.find(layer.name);
-            if (std::optional<LinearTensor> added =
-                    linear_of(*node, layer, place == family.places.end() ? WeightPlace() : place->second))
+            if (std::optional<LinearTensor> added = linear_of(
+                    *nodes.at(layer.name), layer, place == family.places.end() ? WeightPlace() : place->second))
                 result_.tensors.layers.push_back(std::move(*added));
         }
     }

@@ -8,12 +8,13 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "base/limits.h"
 #include "octile/layer.h"
 
 namespace octile {
 
-// Longest name of a layer or tensor. Names end up in tables and go through user-written regular expressions.
-inline constexpr std::size_t kMaxNameBytes = 1024;
+// Longest name of a layer or tensor.
+inline constexpr std::size_t kMaxNameBytes = limits::kNameBytes;
 
 // One field that is wrong, as "expected ..., found ...".
 struct FieldError {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/pattern.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_names.h"

@@ -38,7 +38,7 @@ struct LinearTensors {
 // dtype or shape that no layer can have and for a file without a single linear.
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const WeightRules& rules);
 
-// The same with every layer left out whose name has a match of `skip`, an ECMAScript regular expression; empty leaves
+// The same with every layer left out whose name has a match of `skip`, a pattern (base/pattern.h); empty leaves
 // out nothing. kInvalidArgument for a bad one.
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const std::string& skip);
 

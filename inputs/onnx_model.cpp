@@ -9,13 +9,13 @@
 #include <exception>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/mapped_file.h"
 #include "inputs/messages.h"
 #include "inputs/onnx/dimensions.h"
 #include "inputs/onnx/flatten.h"
 #include "inputs/onnx/layers.h"
 #include "inputs/onnx/left_out.h"
-#include "inputs/onnx/limits.h"
 
 namespace octile {
 namespace {
@@ -23,7 +23,7 @@ namespace {
 bool parse(std::span<const std::byte> bytes, onnx::ModelProto& model) {
     google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
                                                   static_cast<int>(bytes.size()));
-    stream.SetRecursionLimit(onnx_limits::kMaxMessageDepth);
+    stream.SetRecursionLimit(limits::kOnnxMessageDepth);
     return model.ParseFromCodedStream(&stream) && stream.ConsumedEntireMessage();
 }
 

@@ -16,7 +16,7 @@
 // The model says what of the file's parameters no layer takes, and, as notes, what was taken for granted.
 //
 // Weights themselves are not looked at and may be elsewhere (external data). Memory and time are in proportion to the
-// file's size; inputs/onnx/limits.h has the bounds.
+// file's size; base/limits.h has the bounds.
 #pragma once
 
 #include <cstddef>

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/json_document.h"
+#include "base/limits.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/text_file.h"
@@ -17,21 +18,18 @@ using nlohmann::json;
 
 constexpr std::string_view kExpression = "re:";
 
-std::regex compile(const std::string& entry, const std::string& pointer) {
-    const std::string pattern = entry.substr(kExpression.size());
-    if (pattern.empty() || pattern.size() > kMaxNameBytes) {
-        fail_at(pointer, fmt::format("expected an expression of 1 to {} bytes, found {}", kMaxNameBytes,
+internal::Pattern compile(const std::string& entry, const std::string& pointer) {
+    const std::string_view text = std::string_view(entry).substr(kExpression.size());
+    if (text.empty() || text.size() > limits::kPatternBytes) {
+        fail_at(pointer, fmt::format("expected an expression of 1 to {} bytes, found {}", limits::kPatternBytes,
                                      internal::quote(entry)));
     }
-    auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex::optimize;
-#ifdef __GLIBCXX__
-    flags |= std::regex_constants::__polynomial;  // the default matcher takes exponential time for some expressions
-#endif
-    try {
-        return std::regex(pattern, flags);
-    } catch (const std::regex_error&) {
-        fail_at(pointer, fmt::format("expected a regular expression behind re:, found {}", internal::quote(entry)));
+    Result<internal::Pattern> pattern = internal::Pattern::compile(text);
+    if (!pattern.ok()) {
+        fail_at(pointer, fmt::format("expected a regular expression behind re:, found {}: {}", internal::quote(entry),
+                                     pattern.status().message()));
     }
+    return std::move(pattern).value();
 }
 
 // "transform_config": {"config_groups": {"R4": {"type": "hadamard", "apply": [{"location": "input", ...}]}}}. What is
@@ -80,7 +78,8 @@ Result<QuantizationConfig> QuantizationConfig::read(const std::filesystem::path&
         }
         if (quantization == nullptr || !quantization->is_object()) return;
         const auto ignore = quantization->find("ignore");
-        if (ignore != quantization->end() && !ignore->is_null()) config.ignored_ = read_names(*ignore, at + ".ignore");
+        if (ignore != quantization->end() && !ignore->is_null())
+            config.ignored_ = config.read_names(*ignore, at + ".ignore");
         config.ignored_.every_linear = false;  // the class is a target, and never ignored
         const auto groups = quantization->find("config_groups");
         if (groups != quantization->end() && groups->is_object()) config.read_groups(*groups, at + ".config_groups");
@@ -99,10 +98,14 @@ QuantizationConfig::Names QuantizationConfig::read_names(const json& list, const
         const std::string pointer = fmt::format("{}[{}]", place, i);
         const std::string& entry = string_at(list[i], pointer);
         if (entry.starts_with(kExpression)) {
-            names.expressions.push_back(compile(entry, pointer));
+            states_ += names.expressions.emplace_back(compile(entry, pointer)).states();
+            if (states_ > limits::kIgnoreListStates) {
+                fail_at(pointer, fmt::format("expected expressions of together at most {} states, found more",
+                                             limits::kIgnoreListStates));
+            }
         } else {
             names.every_linear |= entry == "Linear";
-            names.names.push_back(entry);
+            names.names.insert(entry);
         }
     }
     return names;
@@ -123,17 +126,16 @@ void QuantizationConfig::read_groups(const json& groups, const std::string& plac
         if (flag("symmetric", true) || !flag("dynamic", false) || !group.contains("targets")) continue;
         const Names targets = read_names(group["targets"], fmt::format("{}.{}.targets", place, internal::quote(name)));
         asymmetric_.every_linear |= targets.every_linear;
-        asymmetric_.names.insert(asymmetric_.names.end(), targets.names.begin(), targets.names.end());
+        asymmetric_.names.insert(targets.names.begin(), targets.names.end());
         asymmetric_.expressions.insert(asymmetric_.expressions.end(), targets.expressions.begin(),
                                        targets.expressions.end());
     }
 }
 
 bool QuantizationConfig::Names::contain(const std::string& layer) const {
-    if (every_linear || std::find(names.begin(), names.end(), layer) != names.end()) return true;
-    return std::any_of(expressions.begin(), expressions.end(), [&](const std::regex& expression) {
-        return std::regex_search(layer, expression, std::regex_constants::match_continuous);
-    });
+    return every_linear || names.contains(layer) ||
+           std::any_of(expressions.begin(), expressions.end(),
+                       [&](const internal::Pattern& expression) { return expression.begins(layer); });
 }
 
 bool QuantizationConfig::ignores(const std::string& layer) const {

@@ -1,12 +1,14 @@
 // What a checkpoint's config.json says of how it was quantized: "quantization_config" of compressed-tensors.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
-#include <regex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
+#include "base/pattern.h"
 #include "octile/status.h"
 
 namespace octile {
@@ -20,8 +22,8 @@ class QuantizationConfig {
     // that is not JSON or whose lists are none.
     static Result<QuantizationConfig> read(const std::filesystem::path& path);
 
-    // Whether the ignore list has the layer: by its whole name, or by "re:" and an expression that matches from the
-    // name's beginning.
+    // Whether the ignore list has the layer: by its whole name, or by "re:" and an expression (base/pattern.h) that
+    // matches from the name's beginning.
     bool ignores(const std::string& layer) const;
 
     // Whether the layer's input has a zero point, found row by row while the network runs.
@@ -37,16 +39,17 @@ class QuantizationConfig {
   private:
     // Names of layers: whole ones, or "re:" and an expression that matches from the name's beginning.
     struct Names {
-        std::vector<std::string> names;
-        std::vector<std::regex> expressions;
+        std::unordered_set<std::string> names;
+        std::vector<internal::Pattern> expressions;
         bool every_linear = false;
 
         bool contain(const std::string& layer) const;
     };
-    static Names read_names(const nlohmann::json& list, const std::string& place);
+    Names read_names(const nlohmann::json& list, const std::string& place);
     void read_groups(const nlohmann::json& groups, const std::string& place);
 
     Names ignored_, asymmetric_;
+    std::size_t states_ = 0;  // of all expressions together
     std::string online_rotation_;
     bool weights_alone_ = false;
 };

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/limits.h"
 #include "inputs/benchdnn_layers.h"
 #include "inputs/checkpoint_network.h"
 #include "inputs/csv_layers.h"
@@ -23,8 +24,6 @@
 
 namespace octile {
 namespace {
-
-constexpr std::size_t kMaxLogBytes = std::size_t{1} << 30;
 
 Result<Model> read_weights(const std::filesystem::path& path, InputFormat format, const ReadOptions& options) {
     const Result<Checkpoint> checkpoint = Checkpoint::open(path, format);
@@ -66,7 +65,7 @@ std::optional<InputFormat> format_of_weights(const std::filesystem::path& file, 
 Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFormat> format,
                         const ReadOptions& options) {
     const bool log = format == InputFormat::kOnednnVerbose || path.extension() == ".log";
-    const Result<std::string> text = read_text_file(path, log ? kMaxLogBytes : kMaxListBytes);
+    const Result<std::string> text = read_text_file(path, log ? limits::kLogBytes : limits::kTextBytes);
     if (!text.ok()) return text.status();
     if (!format) format = format_of_text(path, text.value());
     if (*format == InputFormat::kSafetensorsIndex) return read_weights(path, *format, options);

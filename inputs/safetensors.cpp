@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/limits.h"
 #include "inputs/foreign_files.h"
 #include "inputs/messages.h"
 #include "inputs/safetensors_header.h"
@@ -16,7 +17,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "tensors are used in place, and the format is little-endian");
 
 constexpr std::size_t kPrefixBytes = 8;
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
 
 struct ElementType {
     std::string_view name;
@@ -155,10 +155,10 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
     std::uint64_t header_bytes = 0;
     std::memcpy(&header_bytes, bytes.data(), kPrefixBytes);
     const std::uint64_t rest = bytes.size() - kPrefixBytes;
-    if (header_bytes > std::min(kMaxHeaderBytes, rest)) {
+    if (header_bytes > std::min(limits::kSafetensorsHeaderBytes, rest)) {
         if (const std::string what = foreign_file(path); !what.empty()) return parse_error(name + ": found " + what);
         return parse_error(name + ": header length: expected at most " +
-                           std::to_string(std::min(kMaxHeaderBytes, rest)) + " bytes in a file of " +
+                           std::to_string(std::min(limits::kSafetensorsHeaderBytes, rest)) + " bytes in a file of " +
                            std::to_string(bytes.size()) + ", found " + std::to_string(header_bytes));
     }
     const std::string_view text(reinterpret_cast<const char*>(bytes.data() + kPrefixBytes), header_bytes);

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/limits.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
 
@@ -13,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxRank = 32;
 constexpr std::string_view kTensorKeys = "dtype, shape and data_offsets";
 
 // Follows the header's fixed structure event by event; every event that it has no place for ends the parse with an
@@ -77,8 +77,8 @@ class HeaderReader final : public json::json_sax_t {
 
     bool number_unsigned(std::uint64_t value) override {
         if (state_ == State::kShape) {
-            if (tensor_.shape.size() == kMaxRank) {
-                return fail(here() + ": shape: expected at most " + std::to_string(kMaxRank) +
+            if (tensor_.shape.size() == limits::kRank) {
+                return fail(here() + ": shape: expected at most " + std::to_string(limits::kRank) +
                             " dimensions, found more");
             }
             tensor_.shape.push_back(value);

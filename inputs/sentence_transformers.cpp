@@ -82,7 +82,7 @@ Pooling pooling_of(const json& document) {
             continue;
         }
         const auto* const flag =
-            std::find_if(kFlags.begin(), kFlags.end(), [&](const auto& known) { return known.first == key; });
+            std::find_if(kFlags.begin(), kFlags.end(), [&key = key](const auto& known) { return known.first == key; });
         if (flag == kFlags.end()) fail_at(key, "expected a key of a pooling that Octile knows, found another");
         if (key != "pooling_mode") {
             if (!value.is_boolean()) fail_at(key, "expected true or false, found " + found(value));

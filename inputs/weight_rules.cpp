@@ -1,37 +1,25 @@
 #include "inputs/weight_rules.h"
 
 #include <memory>
-#include <regex>
 #include <string_view>
 
+#include "base/pattern.h"
 #include "base/printable.h"
-#include "inputs/layer_rules.h"
 
 namespace octile {
 namespace {
 
 using Rule = std::function<bool(std::string_view)>;
 
-Result<Rule> compile(std::string_view option, const std::string& pattern) {
-    if (pattern.empty()) return Rule();
-    const auto invalid = [&](std::string_view expected) {
-        return Status(StatusCode::kInvalidArgument, std::string(option) + ": expected " + std::string(expected) +
-                                                        ", found " + internal::quote(pattern));
-    };
-    if (pattern.size() > kMaxNameBytes)
-        return invalid("a regular expression of at most " + std::to_string(kMaxNameBytes) + " bytes");
-    auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex::optimize;
-#ifdef __GLIBCXX__
-    // The default matcher takes exponential time for some expressions, and a stack frame for each character of a name.
-    flags |= std::regex_constants::__polynomial;
-#endif
-    try {
-        const auto expression = std::make_shared<const std::regex>(pattern, flags);
-        return Rule(
-            [expression](std::string_view name) { return std::regex_search(name.begin(), name.end(), *expression); });
-    } catch (const std::regex_error&) {
-        return invalid("a regular expression");
+Result<Rule> compile(std::string_view option, const std::string& text) {
+    if (text.empty()) return Rule();
+    Result<internal::Pattern> pattern = internal::Pattern::compile(text);
+    if (!pattern.ok()) {
+        return Status(StatusCode::kInvalidArgument,
+                      std::string(option) + " " + internal::quote(text) + ": " + pattern.status().message());
     }
+    return Rule([pattern = std::make_shared<const internal::Pattern>(std::move(pattern).value())](
+                    std::string_view name) { return pattern->found_in(name); });
 }
 
 }  // namespace

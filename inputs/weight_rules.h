@@ -8,7 +8,7 @@
 
 namespace octile {
 
-// ECMAScript regular expressions without back-references, searched for anywhere in a layer's name; empty: none.
+// Patterns (base/pattern.h) searched for anywhere in a layer's name; empty: none.
 struct WeightPatterns {
     std::string leave_out = {};
     std::string may_leave_out = {};  // where it cannot be read

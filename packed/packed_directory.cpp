@@ -8,6 +8,7 @@
 
 #include "base/join.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/names.h"
 #include "base/printable.h"
 #include "octile/layer.h"
@@ -27,7 +28,6 @@ using nlohmann::json;
 
 constexpr std::string_view kDocument = "directory";
 constexpr std::array<std::string_view, 3> kInputScalingNames = {"dynamic", "static", "asymmetric"};
-constexpr std::int64_t kMaxRank = 32;
 
 std::optional<InputScaling> parse_input_scaling(std::string_view name) {
     return internal::enum_from_name<InputScaling>(kInputScalingNames, name);
@@ -293,7 +293,7 @@ class DirectoryReader {
         std::uint64_t bytes = element.value_or(1);
         bool fits = true;
         if (const json* shape = reader.member("shape")) {
-            if (!shape->is_array() || shape->size() > kMaxRank) fits = false;
+            if (!shape->is_array() || shape->size() > limits::kRank) fits = false;
             for (std::size_t i = 0; fits && i < shape->size(); i++) {
                 const json& extent = (*shape)[i];
                 fits = extent.is_number_unsigned() && extent.get<std::uint64_t>() <= INT64_MAX &&

@@ -255,12 +255,11 @@ Result<Explanation> explain(const Model& model, const PlanOptions& options, std:
     // Another M for the layer and those that share its input; the rest of the network stays as it is.
     Result<Overrides> overrides = Overrides::compile(options);
     if (!overrides.ok()) return overrides.status();
-    const Result<std::vector<Override>> wanted = match_all(overrides.value(), network.value());
-    if (!wanted.ok()) return wanted.status();
+    const std::vector<Override> wanted = match_all(overrides.value(), network.value());
     std::vector<Override> group_wanted;
     for (const std::size_t member : group.linears)
-        group_wanted.push_back(wanted.value()[member]);
-    const std::vector<Choice> choices = choose_all(network.value(), options, wanted.value());
+        group_wanted.push_back(wanted[member]);
+    const std::vector<Choice> choices = choose_all(network.value(), options, wanted);
     const CostModel costs(*options.core, options.threads);
     explanation.ranges = ranges_of([&](std::int64_t m) {
         return group_costs(network.value(), group, costs, options, choices, m).choose(group_wanted)[place];

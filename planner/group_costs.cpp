@@ -134,21 +134,29 @@ std::vector<Choice> GroupCosts::choose(std::span<const Override> wanted) const {
     return choices;
 }
 
-Cost GroupCosts::cost(std::size_t i, std::span<const Choice> choices) const {
-    const auto sharing = [&](Precision precision) {
-        const auto same = std::count_if(choices.begin(), choices.end(),
-                                        [&](const Choice& choice) { return choice.precision == precision; });
-        return static_cast<double>(choices[i].precision == precision ? same : std::ptrdiff_t(choices.size()));
+std::vector<Cost> GroupCosts::costs(std::span<const Choice> choices) const {
+    OCTILE_CHECK_EQ(choices.size(), linears_.size());
+    const auto int8s = static_cast<std::size_t>(std::count_if(
+        choices.begin(), choices.end(), [](const Choice& choice) { return choice.precision == Precision::kInt8; }));
+    // A panel's share: of those that have it, or, on the side that was not taken, of the whole group.
+    const auto sharing = [&](Precision chosen, Precision side) {
+        const std::size_t same = side == Precision::kInt8 ? int8s : choices.size() - int8s;
+        return static_cast<double>(chosen == side ? same : choices.size());
     };
-    const SideTime &int8 = int8_[i], &fp16 = fp16_[i];
-    const double int8_input = setting_.panel_is_free ? 0 : int8.input_us;
-    Cost cost;
-    cost.int8 = side_cost(int8, int8_input / sharing(Precision::kInt8), 0);
-    cost.fp16 = side_cost(fp16, fp16.input_us / sharing(Precision::kFp16), setting_.conversion_us[i]);
-    cost.source = int8.measured && fp16.measured   ? CostSource::kMeasured
-                  : int8.measured || fp16.measured ? CostSource::kMixed
-                                                   : CostSource::kModel;
-    return cost;
+    std::vector<Cost> costs;
+    costs.reserve(choices.size());
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+        const SideTime &int8 = int8_[i], &fp16 = fp16_[i];
+        const Precision chosen = choices[i].precision;
+        const double int8_input = setting_.panel_is_free ? 0 : int8.input_us;
+        Cost& cost = costs.emplace_back();
+        cost.int8 = side_cost(int8, int8_input / sharing(chosen, Precision::kInt8), 0);
+        cost.fp16 = side_cost(fp16, fp16.input_us / sharing(chosen, Precision::kFp16), setting_.conversion_us[i]);
+        cost.source = int8.measured && fp16.measured   ? CostSource::kMeasured
+                      : int8.measured || fp16.measured ? CostSource::kMixed
+                                                       : CostSource::kModel;
+    }
+    return costs;
 }
 
 double cost_margin(const Cost& cost, double noise, double floor_us) {

@@ -25,9 +25,9 @@ class GroupCosts {
     // Policy `cost`. One choice for each linear; what `wanted` says goes first, as with every policy.
     std::vector<Choice> choose(std::span<const Override> wanted) const;
 
-    // Costs of linear `i` if the group has these precisions. Its part of a shared panel is one of as many equal parts
+    // Costs of each linear if the group has these precisions. Its part of a shared panel is one of as many equal parts
     // as there are linears of the precision; on the side that was not taken, of the whole group.
-    Cost cost(std::size_t i, std::span<const Choice> choices) const;
+    std::vector<Cost> costs(std::span<const Choice> choices) const;
 
   private:
     double total_us(std::span<const Precision> precisions) const;

@@ -25,7 +25,7 @@ struct Network {
 Result<Network> prepare(const Model& model);
 
 // What the patterns say of each row.
-Result<std::vector<Override>> match_all(Overrides& overrides, const Network& network);
+std::vector<Override> match_all(Overrides& overrides, const Network& network);
 
 // A group's linears, their costs in the setting that the choices for the rest of the network make. `m`, if given,
 // replaces their M. Precondition: options.core.

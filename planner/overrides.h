@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/pattern.h"
 #include "octile/planner.h"
 #include "octile/status.h"
 #include "planner/precision.h"
@@ -19,24 +19,24 @@ class Overrides {
     // The error names the pattern and says what is wrong with it.
     static Result<Overrides> compile(const PlanOptions& options);
 
-    // What applies to the linear of that name. kInvalidArgument if the regular expression engine gives up.
-    Result<Override> match(const std::string& name);
+    // What applies to the linear of that name.
+    Override match(const std::string& name);
 
     // One line for each pattern that decided no match() so far, without the one that skips if that has been of use
     // elsewhere.
     std::vector<std::string> unused(bool skip_used = false) const;
 
   private:
-    struct Pattern {
+    struct Rule {
         std::string text;  // as the caller wrote it
-        std::regex regex;
+        internal::Pattern pattern;
         std::optional<Precision> force;  // absent: skip
         std::size_t decided = 0;
     };
 
-    static Result<Pattern> compile_pattern(std::string_view text, std::optional<Precision> force);
+    static Result<Rule> compile_rule(std::string_view text, std::optional<Precision> force);
 
-    std::vector<Pattern> patterns_;  // in order of precedence
+    std::vector<Rule> rules_;  // in order of precedence
 };
 
 }  // namespace octile

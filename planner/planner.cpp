@@ -108,10 +108,10 @@ void add_costs(const Network& network, const PlanOptions& options, std::span<con
         group_choices.clear();
         for (const std::size_t row : group.linears)
             group_choices.push_back(choices[row]);
-        const GroupCosts costs = group_costs(network, group, model, options, choices);
+        const std::vector<Cost> costs = group_costs(network, group, model, options, choices).costs(group_choices);
         for (std::size_t i = 0; i < group.linears.size(); ++i) {
             PlannedLayer& planned = plan.layers[group.linears[i]];
-            planned.cost = costs.cost(i, group_choices);
+            planned.cost = costs[i];
             if (options.policy == Policy::kCost)
                 planned.margin = cost_margin(planned.cost, options.noise, options.core->call_us);
         }
@@ -134,9 +134,8 @@ Result<Plan> make_plan(const Model& model, const PlanOptions& options, std::vect
     // Fusion first: a linear is chosen, named and matched as what it has become.
     Result<Network> network = prepare(model);
     if (!network.ok()) return network.status();
-    const Result<std::vector<Override>> wanted = match_all(overrides.value(), network.value());
-    if (!wanted.ok()) return wanted.status();
-    const std::vector<Choice> choices = choose_all(network.value(), options, wanted.value());
+    const std::vector<Override> wanted = match_all(overrides.value(), network.value());
+    const std::vector<Choice> choices = choose_all(network.value(), options, wanted);
 
     Plan plan{.model = model.name, .policy = options.policy, .min_ratio = options.min_ratio};
     plan.parameters = model.parameters;

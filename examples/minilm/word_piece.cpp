@@ -13,6 +13,9 @@ namespace {
 
 // Longer words are one unknown piece.
 constexpr std::size_t kMaxWordLength = 100;
+// The largest vocabularies have 300,000 pieces of up to some 100 bytes; a device has no end.
+constexpr std::size_t kMaxPieceBytes = 1024;
+constexpr std::int32_t kMaxPieces = 1 << 20;
 
 bool is_cjk(char32_t c) {
     constexpr std::pair<char32_t, char32_t> kIdeographs[] = {{0x4e00, 0x9fff},   {0x3400, 0x4dbf},   {0x20000, 0x2a6df},
@@ -105,11 +108,20 @@ std::optional<WordPiece> WordPiece::load(const std::string& path) {
     if (!file) return std::nullopt;
     WordPiece tokenizer;
     std::int32_t id = 0;
-    for (std::string piece; std::getline(file, piece); id++)
-        tokenizer.ids_.emplace(piece, id);
-    for (const auto& [piece, place] :
+    std::string piece;
+    for (char c = 0; file.get(c);) {
+        if (c != '\n') {
+            piece += c;
+            if (c == '\0' || piece.size() > kMaxPieceBytes) return std::nullopt;
+            continue;
+        }
+        tokenizer.ids_.emplace(std::exchange(piece, {}), id++);
+        if (id == kMaxPieces) return std::nullopt;
+    }
+    if (!piece.empty()) tokenizer.ids_.emplace(piece, id);
+    for (const auto& [special, place] :
          {std::pair{"[CLS]", &tokenizer.first_}, {"[SEP]", &tokenizer.last_}, {"[UNK]", &tokenizer.unknown_}}) {
-        const auto found = tokenizer.ids_.find(piece);
+        const auto found = tokenizer.ids_.find(special);
         if (found == tokenizer.ids_.end()) return std::nullopt;
         *place = found->second;
     }

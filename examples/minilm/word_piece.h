@@ -14,7 +14,7 @@ namespace minilm {
 class WordPiece {
   public:
     // vocab.txt: one piece per line, continuations of a word with "##" in front; an id is a line's number from 0.
-    // Nothing where it cannot be read or lacks [CLS], [SEP] or [UNK].
+    // Nothing where it cannot be read, is no text of at most 2^20 short lines, or lacks [CLS], [SEP] or [UNK].
     static std::optional<WordPiece> load(const std::string& path);
 
     // Ids of `text`, UTF-8 (what is not becomes a space), from [CLS] to [SEP], at most `most` of them, which is 2 or

@@ -48,7 +48,7 @@ struct MeasurementKey {
 // no measurement. Called for both precisions of every linear; must give the same answer each time.
 using Measurements = std::function<std::optional<double>(const MeasurementKey&)>;
 
-// Patterns are ECMAScript regular expressions without back-references. They match anywhere in a name: "^...$" for the
+// Patterns are regular expressions of the syntax in docs/inputs.md. They match anywhere in a name: "^...$" for the
 // whole of it. Precedence: skip; then the last force that matches; then what the layer's weights are already
 // (WeightForm); then the policy. INT8 by any of the last three gives way to NO_KERNEL where K exceeds kMaxReduction.
 // Layers that are no linears are never quantized, whatever a pattern says.

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/limits.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
-#include "inputs/onnx/limits.h"
 
 namespace octile {
 namespace {
@@ -35,7 +35,7 @@ std::string_view trim(std::string_view text) {
 
 bool has_shape(const onnx::TypeProto& type) {
     return type.has_tensor_type() && type.tensor_type().has_shape() &&
-           static_cast<std::size_t>(type.tensor_type().shape().dim_size()) <= onnx_limits::kMaxRank;
+           static_cast<std::size_t>(type.tensor_type().shape().dim_size()) <= limits::kRank;
 }
 
 // Some of the names, for a message.

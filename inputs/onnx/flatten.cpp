@@ -7,9 +7,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/limits.h"
 #include "inputs/layer_rules.h"
 #include "inputs/messages.h"
-#include "inputs/onnx/limits.h"
 #include "inputs/onnx/node_order.h"
 #include "inputs/onnx/quantized_forms.h"
 #include "inputs/onnx/rules.h"
@@ -82,8 +82,8 @@ class Flattener {
     Flattener(const onnx::ModelProto& model, std::size_t bytes, const Dimensions& dimensions)
         : model_(model),
           dimensions_(dimensions),
-          budget_(onnx_limits::kFreeElements + bytes),
-          called_left_(onnx_limits::kFreeCalledNodes + bytes / onnx_limits::kBytesPerCalledNode) {
+          budget_(limits::kOnnxAllElements + bytes),
+          called_left_(limits::kOnnxCalledNodes + bytes / limits::kOnnxBytesPerCalledNode) {
         for (const onnx::FunctionProto& function : model.functions()) {
             OnnxAttributes& defaults = graph_.defaults.emplace_back();
             for (int i = 0; i < function.unknown_fields().field_count(); ++i) {
@@ -145,7 +145,7 @@ class Flattener {
             value(static_cast<int>(graph_.values.size()) - 1).contents = contents_of(tensor);
         }
         for (const onnx::SparseTensorProto& sparse : graph.sparse_initializer()) {
-            const bool fine = static_cast<std::size_t>(sparse.dims_size()) <= onnx_limits::kMaxRank &&
+            const bool fine = static_cast<std::size_t>(sparse.dims_size()) <= limits::kRank &&
                               std::all_of(sparse.dims().begin(), sparse.dims().end(),
                                           [](std::int64_t extent) { return extent >= 0 && extent <= kMaxExtent; });
             add(sparse.values(),
@@ -189,9 +189,9 @@ class Flattener {
     }
 
     void add_node(const onnx::NodeProto& node, Scope& scope, std::size_t depth) {
-        if (depth > onnx_limits::kMaxDepth) {
+        if (depth > limits::kOnnxDepth) {
             throw Wrong{fmt::format("{}: expected at most {} functions and bodies inside each other, found more",
-                                    describe(node), onnx_limits::kMaxDepth)};
+                                    describe(node), limits::kOnnxDepth)};
         }
         if (scope.called) charge(node, 1);
         std::vector<int> inputs = inputs_of(node, scope);

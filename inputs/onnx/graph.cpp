@@ -1,8 +1,7 @@
 #include "inputs/onnx/graph.h"
+#include "base/limits.h"
 
 #include <algorithm>
-
-#include "inputs/onnx/limits.h"
 
 namespace octile {
 namespace {
@@ -59,7 +58,7 @@ std::optional<int> OnnxGraph::only_reader(int id) const {
 
 const onnx::AttributeProto* find_attribute(const OnnxNode& node, std::string_view name) {
     const onnx::AttributeProto* found = find_in(node.proto->attribute(), name);
-    // A node inside functions may refer outwards call by call, of which there are kMaxDepth at most.
+    // A node inside functions may refer outwards call by call, of which there are limits::kOnnxDepth at most.
     for (const OnnxCall* call = node.call; found != nullptr && !found->ref_attr_name().empty();) {
         if (call == nullptr) return nullptr;
         const std::string& wanted = found->ref_attr_name();
@@ -87,8 +86,7 @@ std::string_view text_attribute(const OnnxNode& node, std::string_view name, std
 
 std::optional<std::vector<std::int64_t>> integers_attribute(const OnnxNode& node, std::string_view name) {
     const onnx::AttributeProto* const found = find_attribute(node, name);
-    if (found == nullptr || static_cast<std::size_t>(found->ints_size()) > onnx_limits::kMaxElements)
-        return std::nullopt;
+    if (found == nullptr || static_cast<std::size_t>(found->ints_size()) > limits::kOnnxElements) return std::nullopt;
     return std::vector<std::int64_t>(found->ints().begin(), found->ints().end());
 }
 

@@ -1,4 +1,5 @@
 #include "inputs/onnx/node_order.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <functional>
@@ -7,8 +8,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "inputs/onnx/limits.h"
-
 namespace octile {
 namespace {
 
@@ -16,7 +15,7 @@ void collect(const onnx::NodeProto& node, std::size_t depth, std::vector<std::st
     for (const std::string& input : node.input()) {
         if (!input.empty()) names.push_back(input);
     }
-    if (depth >= onnx_limits::kMaxDepth) return;
+    if (depth >= limits::kOnnxDepth) return;
     // Names that a graph makes itself hide those around it.
     const auto collect_graph = [&](const onnx::GraphProto& graph) {
         std::unordered_set<std::string_view> made;

@@ -1,10 +1,9 @@
 #include "inputs/onnx/rules.h"
+#include "base/limits.h"
 
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
-
-#include "inputs/onnx/limits.h"
 
 namespace octile {
 
@@ -34,12 +33,12 @@ std::optional<Extents> RuleContext::listed_extents(std::size_t i) const {
     if (found == nullptr) {
         const std::optional<Extents>& extents = shape(i);
         if (!extents || extents->size() != 1 || extents->front() < 0 ||
-            extents->front() > static_cast<std::int64_t>(onnx_limits::kMaxRank)) {
+            extents->front() > static_cast<std::int64_t>(limits::kRank)) {
             return std::nullopt;
         }
         return Extents(static_cast<std::size_t>(extents->front()), kUnknownExtent);
     }
-    if (found->size() > onnx_limits::kMaxRank) return std::nullopt;
+    if (found->size() > limits::kRank) return std::nullopt;
     Extents listed;
     for (const Number& number : *found)
         listed.push_back(extent_of(number));
@@ -48,7 +47,7 @@ std::optional<Extents> RuleContext::listed_extents(std::size_t i) const {
 
 void RuleContext::yield(std::size_t output, std::optional<Extents> extents) {
     const int id = node_.output(output);
-    if (id < 0 || (extents && extents->size() > onnx_limits::kMaxRank)) return;
+    if (id < 0 || (extents && extents->size() > limits::kRank)) return;
     graph_.values[static_cast<std::size_t>(id)].shape = std::move(extents);
 }
 
@@ -56,7 +55,7 @@ void RuleContext::yield(std::size_t output, Extents extents, Contents contents) 
     const int id = node_.output(output);
     if (id < 0) return;
     const std::size_t elements = contents.size() + 1;
-    if (contents.size() <= onnx_limits::kMaxElements && elements <= budget_) {
+    if (contents.size() <= limits::kOnnxElements && elements <= budget_) {
         budget_ -= elements;
         graph_.values[static_cast<std::size_t>(id)].contents = std::move(contents);
     }

@@ -41,7 +41,8 @@ class RuleContext {
     }
 
     void yield(std::size_t output, std::optional<Extents> extents);
-    // Dropped when there are more than kMaxElements, or the budget is used up. Precondition: as many as extents say.
+    // Dropped when there are more than limits::kOnnxElements, or the budget is used up. Precondition: as many as
+    // extents say.
     void yield(std::size_t output, Extents extents, Contents contents);
 
   private:

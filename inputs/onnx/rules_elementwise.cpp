@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "inputs/onnx/limits.h"
+#include "base/limits.h"
 #include "inputs/onnx/rules.h"
 #include "inputs/onnx/tensor.h"
 
@@ -26,7 +26,7 @@ std::vector<std::size_t> strides_in(const Extents& out, const Extents& extents) 
 // The operator on all elements; empty where they are unknown or too many.
 std::optional<Contents> evaluate(const RuleContext& context, const Extents& out) {
     const std::optional<std::int64_t> count = elements_of(out);
-    if (!count || *count > static_cast<std::int64_t>(onnx_limits::kMaxElements)) return std::nullopt;
+    if (!count || *count > static_cast<std::int64_t>(limits::kOnnxElements)) return std::nullopt;
     std::vector<std::vector<std::size_t>> strides;
     for (std::size_t i = 0; i < context.inputs(); ++i) {
         const std::optional<Extents>& extents = context.shape(i);

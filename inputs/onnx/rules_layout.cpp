@@ -3,7 +3,7 @@
 #include <array>
 #include <numeric>
 
-#include "inputs/onnx/limits.h"
+#include "base/limits.h"
 #include "inputs/onnx/rules.h"
 
 namespace octile {
@@ -58,7 +58,7 @@ void reshape(RuleContext& context) {
         if (context.has(1) || !attribute) return context.yield(0, context.listed_extents(1));
         out = *attribute;
     } else {
-        if (target->size() > onnx_limits::kMaxRank) return;
+        if (target->size() > limits::kRank) return;
         for (const Number& number : *target)
             out.push_back(number.as_integer().value_or(kUnknownExtent));
     }
@@ -129,7 +129,7 @@ void squeeze(RuleContext& context) {
 void unsqueeze(RuleContext& context) {
     const std::optional<Extents>& from = context.shape(0);
     const auto axes = context.integers(1, "axes");
-    if (!from || !axes || from->size() + axes->size() > onnx_limits::kMaxRank) return;
+    if (!from || !axes || from->size() + axes->size() > limits::kRank) return;
     Extents out(from->size() + axes->size(), kUnknownExtent);
     std::vector<bool> made(out.size(), false);
     for (const std::int64_t axis : *axes) {
@@ -152,7 +152,7 @@ void expand(RuleContext& context) {
     const Contents* const contents = context.contents(0);
     const std::optional<std::int64_t> elements = elements_of(*out);
     if (contents != nullptr && contents->size() == 1 && elements &&
-        *elements <= static_cast<std::int64_t>(onnx_limits::kMaxElements)) {
+        *elements <= static_cast<std::int64_t>(limits::kOnnxElements)) {
         Contents repeated(static_cast<std::size_t>(*elements), contents->front());
         return context.yield(0, std::move(*out), std::move(repeated));
     }

@@ -3,7 +3,7 @@
 #include <array>
 #include <limits>
 
-#include "inputs/onnx/limits.h"
+#include "base/limits.h"
 #include "inputs/onnx/rules.h"
 
 namespace octile {
@@ -154,8 +154,8 @@ void concat(RuleContext& context) {
             if ((*out)[at] == kUnknownExtent) (*out)[at] = (*extents)[at];
         }
         const Contents* const more = context.contents(i);
-        known = known && extents && joined != kUnknownExtent &&
-                joined <= static_cast<std::int64_t>(onnx_limits::kMaxElements);
+        known =
+            known && extents && joined != kUnknownExtent && joined <= static_cast<std::int64_t>(limits::kOnnxElements);
         if (!known) continue;
         if (more != nullptr) {
             contents.insert(contents.end(), more->begin(), more->end());

@@ -3,14 +3,14 @@
 #include <array>
 #include <cmath>
 
-#include "inputs/onnx/limits.h"
+#include "base/limits.h"
 #include "inputs/onnx/rules.h"
 #include "inputs/onnx/tensor.h"
 
 namespace octile {
 namespace {
 
-constexpr auto kMaxElements = static_cast<std::int64_t>(onnx_limits::kMaxElements);
+constexpr auto kMaxElements = static_cast<std::int64_t>(limits::kOnnxElements);
 
 Number number_of(std::int64_t extent) {
     return extent == kUnknownExtent ? Number() : Number::integer(extent);
@@ -52,7 +52,7 @@ void constant(RuleContext& context) {
     if (const auto* const value = find_attribute(node, "value_int"))
         return context.yield(0, {}, {Number::integer(value->i())});
     if (const auto* const value = find_attribute(node, "value_ints")) {
-        if (static_cast<std::size_t>(value->ints_size()) > onnx_limits::kMaxElements)
+        if (static_cast<std::size_t>(value->ints_size()) > limits::kOnnxElements)
             return context.yield(0, Extents{value->ints_size()});
         Contents contents;
         for (const std::int64_t number : value->ints())
@@ -60,7 +60,7 @@ void constant(RuleContext& context) {
         return vector(std::move(contents));
     }
     if (const auto* const value = find_attribute(node, "value_floats")) {
-        if (static_cast<std::size_t>(value->floats_size()) > onnx_limits::kMaxElements)
+        if (static_cast<std::size_t>(value->floats_size()) > limits::kOnnxElements)
             return context.yield(0, Extents{value->floats_size()});
         Contents contents;
         for (const float number : value->floats())
@@ -69,7 +69,7 @@ void constant(RuleContext& context) {
     }
     if (const auto* const value = find_attribute(node, "sparse_value")) {
         const auto& sparse = value->sparse_tensor();
-        if (static_cast<std::size_t>(sparse.dims_size()) <= onnx_limits::kMaxRank)
+        if (static_cast<std::size_t>(sparse.dims_size()) <= limits::kRank)
             context.yield(0, Extents(sparse.dims().begin(), sparse.dims().end()));
     }
 }

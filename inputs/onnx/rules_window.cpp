@@ -3,7 +3,7 @@
 #include <array>
 #include <cmath>
 
-#include "inputs/onnx/limits.h"
+#include "base/limits.h"
 #include "inputs/onnx/rules.h"
 
 namespace octile {

@@ -1,11 +1,10 @@
 #include "inputs/onnx/tensor.h"
+#include "base/limits.h"
 
 #include <fp16.h>
 
 #include <array>
 #include <cstring>
-
-#include "inputs/onnx/limits.h"
 
 namespace octile {
 namespace {
@@ -97,7 +96,7 @@ std::string_view name_of_onnx_type(int type) {
 }
 
 std::optional<Extents> extents_of(const TensorProto& tensor) {
-    if (static_cast<std::size_t>(tensor.dims_size()) > onnx_limits::kMaxRank) return std::nullopt;
+    if (static_cast<std::size_t>(tensor.dims_size()) > limits::kRank) return std::nullopt;
     Extents extents(tensor.dims().begin(), tensor.dims().end());
     for (const std::int64_t extent : extents) {
         if (extent < 0) return std::nullopt;
@@ -109,7 +108,7 @@ std::optional<Contents> contents_of(const TensorProto& tensor) {
     if (tensor.data_location() == TensorProto::EXTERNAL) return std::nullopt;
     const std::optional<Extents> extents = extents_of(tensor);
     const std::optional<std::int64_t> elements = extents ? elements_of(*extents) : std::nullopt;
-    if (!elements || *elements > static_cast<std::int64_t>(onnx_limits::kMaxElements)) return std::nullopt;
+    if (!elements || *elements > static_cast<std::int64_t>(limits::kOnnxElements)) return std::nullopt;
     const auto count = static_cast<std::size_t>(*elements);
     switch (tensor.data_type()) {
         case TensorProto::FLOAT:

@@ -22,9 +22,9 @@ bool is_onnx_int8(int type);  // signed or not
 int bits_of_onnx_type(int type);
 std::string_view name_of_onnx_type(int type);  // "FLOAT" ...
 
-// Empty for negative extents and more than kMaxRank of them.
+// Empty for negative extents and more than limits::kRank of them.
 std::optional<Extents> extents_of(const onnx::TensorProto& tensor);
-// Elements, of at most kMaxElements that are in the file itself; empty for others.
+// Elements, of at most limits::kOnnxElements that are in the file itself; empty for others.
 std::optional<Contents> contents_of(const onnx::TensorProto& tensor);
 
 }  // namespace octile

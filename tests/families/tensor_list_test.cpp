@@ -1,12 +1,16 @@
 #include "families/tensor_list.h"
 
 #include <catch2/catch.hpp>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
 using namespace octile;
 
 namespace {
+
+using Beginnings = std::set<std::string, std::less<>>;
 
 TensorList list_of(const std::vector<std::string>& names) {
     TensorList list;
@@ -30,9 +34,9 @@ TEST_CASE("tensor list: what wraps every name, and nothing else") {
 TEST_CASE("tensor list: beginnings of a pattern, from a component on") {
     const TensorList list = list_of({"model.layers.0.fc.weight", "model.layers.11.fc.weight",
                                      "vision.layers.2.fc.weight", "layers.x.fc.weight", "sublayers.3.fc.weight"});
-    CHECK(list.beginnings_of("layers.*.fc.weight") == std::vector<std::string>{"model.", "vision."});
+    CHECK(list.beginnings_of("layers.*.fc.weight") == Beginnings{"model.", "vision."});
     CHECK(list.beginnings_of("layers.*.fc").empty());
-    CHECK(list_of({"layers.0.fc.weight"}).beginnings_of("layers.*.fc.weight") == std::vector<std::string>{""});
+    CHECK(list_of({"layers.0.fc.weight"}).beginnings_of("layers.*.fc.weight") == Beginnings{""});
     CHECK(list.count_behind("model.layers.") == 12);
     CHECK(list.count_behind("layers.") == 0);  // x is no number
     CHECK(list_of({"layers.99999999999999999999.a"}).count_behind("layers.") == 0);

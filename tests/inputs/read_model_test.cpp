@@ -113,7 +113,7 @@ TEST_CASE("read: content that is nothing") {
     require_error(read_model(folder.write("a.csv", std::string("\xFF\xFEn\0a\0m\0e\0", 10)), {}).status(), parse,
                   {"a.csv:1: ", "NUL"});
     require_error(read_model(folder.write("a.out", std::string(64, '\0')), {}).status(), parse, {"a.out:1: ", "NUL"});
-    require_error(read_model(folder.write("a.csv", std::string(kMaxListBytes + 1, '\n')), {}).status(), parse,
+    require_error(read_model(folder.write("a.csv", std::string(limits::kTextBytes + 1, '\n')), {}).status(), parse,
                   {"a.csv:1: ", "at most 16777216 bytes"});
     require_error(read_model("/dev/zero", {}).status(), parse, {"/dev/zero:1: "});  // endless
 }

@@ -74,8 +74,8 @@ TEST_CASE("The last force that matches wins, and skip wins over all", "[override
 
     options.skip = "fc1";
     overrides = compiled(options);
-    CHECK(overrides.match("fc1")->skip);
-    CHECK_FALSE(overrides.match("fc1")->force.has_value());
+    CHECK(overrides.match("fc1").skip);
+    CHECK_FALSE(overrides.match("fc1").force.has_value());
     CHECK(forced(overrides, "fc2") == Precision::kFp16);
 }
 
@@ -91,7 +91,7 @@ TEST_CASE("Patterns that decided nothing are named", "[overrides]") {
     options.skip = "head";
     Overrides overrides = compiled(options);
     CHECK(overrides.unused().size() == 4);
-    CHECK(overrides.match("fc1").ok());
+    CHECK(overrides.match("fc1").force == Precision::kInt8);
     CHECK(overrides.unused() == std::vector<std::string>{"skip \"head\" decides no layer",
                                                          "force \"atn=int8\" decides no layer",
                                                          "force \"fc=fp16\" decides no layer"});
