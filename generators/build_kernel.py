@@ -80,8 +80,9 @@ def family_digests(sources: dict[str, bytes]) -> dict[str, str]:
 
 
 def content_key(*parts: str) -> str:
-    """Key over this program, the levels, the tools' versions, and the parts. What variants.py makes of a schedule is among the parts."""
-    sources = {name: text for name, text in read_sources((".py", ".json")).items() if name != "variants.py"}
+    """Key over this program, the levels, the tools' versions, and the parts. What variants.py makes of a schedule is among the parts, and
+    level_layouts.py makes no kernels."""
+    sources = {name: text for name, text in read_sources((".py", ".json")).items() if name not in ("variants.py", "level_layouts.py")}
     return digest_of(sources, *tool_versions(), *parts)
 
 
@@ -175,13 +176,15 @@ def build_kernel(arguments) -> None:
             report = finish_ir.finish((work / f"{arguments.name}.ll").read_text(), level, arguments.mmla, arguments.unroll,
                                       FUNCTION_ATTRIBUTES.get(arguments.family, ""), FUSED_SUMS.get(arguments.family))
         except finish_ir.FinishError as error:
+            finished.write_text(finish_ir.for_platform(report.text, level))
             fail(f"{arguments.name}: {error}")
-        finished.write_text(report.text)
         options = CLANG_OPTIONS.get(arguments.family, [])
         clang(level, *options, "-c", str(finished), "-o", str(work / "kernel.o"))
         clang(level, *options, "-S", str(finished), "-o", str(work / "kernel.s"))
         try:
-            finish_ir.check_assembly((work / "kernel.s").read_text(), report)
+        assembly = finish_ir.portable_assembly((work / "kernel.s").read_text())
+        (work / "kernel.s").write_text(assembly)
+            finish_ir.check_assembly(assembly, report)
         except finish_ir.FinishError as error:
             fail(f"{arguments.name}: {error}")
         (work / f"{arguments.name}.ll").unlink()

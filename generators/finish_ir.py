@@ -1,6 +1,6 @@
 """Turns the LLVM IR that Halide emitted into the IR of an ISA level. Text in, text out; no files, no processes.
 
-Seven rewrites:
+Seven rewrites, by finish():
 - carriers: SelectMmla (select_mmla.h) hands smmla tiles to Halide's back end as udot, which has the same type signature and which no
   kernel of ours uses for itself. Here they get their name. Both sides are counted, because a carrier left over computes nonsense.
 - rows of scalable tiles: SelectMmla loads them as if the panel repeated them for every 128 bits of the vector; here those loads become the
@@ -13,6 +13,8 @@ Seven rewrites:
 - fused sums: Halide has no operation for a multiply-add with one rounding, and a product and a sum that may become one need not. In the Funcs
   that are named, every product becomes part of the sum that reads it, and none may be left over.
 - symbols: references to Halide's runtime get a prefix, so that another Halide library can live in the same program.
+
+And one by for_platform(): what the architecture's systems ask of every object that they load.
 """
 
 import dataclasses
@@ -23,6 +25,25 @@ SYMBOL_PREFIX = "octile_"
 CARRIERS = {
     "llvm.aarch64.neon.udot.v4i32.v16i8": "llvm.aarch64.neon.smmla.v4i32.v16i8",
     "llvm.aarch64.sve.udot.nxv4i32": "llvm.aarch64.sve.smmla.nxv4i32",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Platform:
+    """What an object has to be, to be linked into any program of the architecture's systems."""
+
+    features: str  # for every function, besides the level's
+    attributes: str  # likewise
+    flags: tuple[str, ...]  # of the module, each a name and a value, from which the linker's notes are made
+
+
+# Unwind tables let profilers and crash reports see through a kernel; of each call, not each instruction, as none of ours is async.
+# x18 belongs to the platform on Android, macOS, iOS and Windows (a shadow call stack is there). BTI and PAC (return addresses of functions that
+# store them) on Arm, IBT on x86: the linker keeps a program's protection only if every object has it.
+PLATFORMS = {
+    "aarch64": Platform("+reserve-x18", 'uwtable(sync) "branch-target-enforcement" "sign-return-address"="non-leaf" "sign-return-address-key"="a_key"',
+                        ("branch-target-enforcement", "sign-return-address")),
+    "x86_64": Platform("", "uwtable(sync)", ("cf-protection-branch",)),
 }
 
 
@@ -91,6 +112,22 @@ def fuse_sums(text: str, funcs: list[str]) -> str:
     return "\n".join(lines + declarations) + "\n"
 
 
+def for_platform(text: str, level: dict) -> str:
+    """Attributes and features of every function, and the module's flags, as PLATFORMS says. Raises FinishError for a module without flags."""
+    platform = PLATFORMS[level["triple"].split("-")[0]]
+    text = re.sub(r"^(attributes #\d+ = \{)", rf"\1 {platform.attributes}", text, flags=re.MULTILINE)
+    if platform.features:
+        text = re.sub(r'"target-features"="([^"]+)"', rf'"target-features"="\1,{platform.features}"', text)
+    listed = re.search(r"^!llvm\.module\.flags = !\{(.*)\}$", text, re.MULTILINE)
+    if not listed:
+        raise FinishError("a module without flags")
+    first = 910000  # above every metadata number of Halide's and of unroll_reduction()
+    numbers = range(first, first + len(platform.flags))
+    text = text[:listed.end(1)] + "".join(f", !{number}" for number in numbers) + text[listed.end(1):]
+    # Behaviour 8: of modules that are linked, the least counts.
+    return text + "".join(f'!{number} = !{{i32 8, !"{flag}", i32 1}}\n' for number, flag in zip(numbers, platform.flags))
+
+
 SCALABLE_SMMLA = "llvm.aarch64.sve.smmla.nxv4i32"
 BYTES, EVERY_LANE = "<vscale x 16 x i8>", "<vscale x 16 x i1> splat (i1 true)"
 
@@ -142,6 +179,11 @@ def finish(text: str, level: dict, expect_mmla: bool, unroll: int = 1, attribute
     if unroll > 1:
         text = unroll_reduction(text, unroll)
     return Finished(text, calls)
+
+
+def portable_assembly(text: str) -> str:
+    """Clang's assembly without the directives that GNU's assembler does not know: hints for lld, and what .note.gnu.property says as well."""
+    return re.sub(r"^\s*\.(addrsig(_sym)?|aeabi_subsection|aeabi_attribute)\b.*\n", "", text, flags=re.MULTILINE)
 
 
 def check_assembly(assembly: str, finished: Finished) -> None:

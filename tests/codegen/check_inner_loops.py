@@ -5,6 +5,7 @@
   of K or several: not only that the right opcode occurs, but that nothing else does: no spill, no shuffle, no second load.
 - No kernel holds an instruction that its level does not have. The assembler is asked, with nothing but the level switched on.
 - Kernels whose bits are normative hold no fused multiply-add and no reciprocal estimate (docs/quantization.md).
+- No kernel for Arm holds x18, which belongs to the platform (generators/finish_ir.py).
 
 Exit code 1 and one line per finding.
 """
@@ -254,11 +255,18 @@ def check_strict(name: str, assembly: str, level: Level) -> list[str]:
                 return [f"{name}: {what} at line {instruction.line}: {instruction}"]
     return []
 
+def check_platform(name: str, assembly: str, level: Level) -> list[str]:
+    if level.architecture is not Aarch64:
+        return []
+    for instruction in parse(assembly)[0]:
+        if re.search(r"\b[xw]18\b", instruction.operands):
+            return [f"{name}: the platform's register at line {instruction.line}: {instruction}"]
+    return []
+
+
 
 def check_level(name: str, assembly: str, level: Level, assembler: str) -> list[str]:
-    # Clang's directives for its own linker are unknown to the GNU assembler.
-    text = re.sub(r"^\s*\.addrsig.*$", "", assembly, flags=re.MULTILINE)
-    result = subprocess.run([assembler, f"-march={level.march}", "-o", "/dev/null", "-"], input=text, capture_output=True, text=True)
+    result = subprocess.run([assembler, f"-march={level.march}", "-o", "/dev/null", "-"], input=assembly, capture_output=True, text=True)
     errors = [line for line in result.stderr.splitlines() if "Error" in line]
     if result.returncode == 0 and not errors:
         return []
@@ -280,6 +288,7 @@ def check_kernel(kernel: Kernel, assembly: str, assembler: str | None) -> list[s
         else:
             findings.append(f"{kernel.name}: no inner loop is declared for {kernel.family} on {kernel.isa}")
     if kernel.family in STRICT_FAMILIES:
+    findings += check_platform(kernel.name, assembly, level)
         findings += check_strict(kernel.name, assembly, level)
     if assembler:
         findings += check_level(kernel.name, assembly, level, assembler)

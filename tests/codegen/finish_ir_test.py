@@ -188,5 +188,34 @@ class Unrolling(unittest.TestCase):
             finish_ir.finish(self.LOOP.replace("for_acc", "for_other"), LEVEL, expect_mmla=False, unroll=4)
 
 
+class ForPlatform(unittest.TestCase):
+    MODULE = ir(0) + '!llvm.module.flags = !{!0}\n!0 = !{i32 1, !"wchar_size", i32 4}\n'
+
+    def test_arm_objects_keep_off_x18_and_are_protected(self):
+        text = finish_ir.for_platform(self.MODULE, LEVEL)
+        self.assertIn(",+reserve-x18\"", text)
+        for attribute in ("uwtable(sync)", '"branch-target-enforcement"', '"sign-return-address"="non-leaf"'):
+            self.assertIn(f" {attribute}", text)
+        self.assertIn("!llvm.module.flags = !{!0, !910000, !910001}", text)
+        self.assertIn('!910000 = !{i32 8, !"branch-target-enforcement", i32 1}', text)
+        self.assertIn('!910001 = !{i32 8, !"sign-return-address", i32 1}', text)
+
+    def test_x86_objects_are_ready_for_indirect_branch_tracking(self):
+        text = finish_ir.for_platform(self.MODULE, {**LEVEL, "triple": "x86_64-linux-gnu"})
+        self.assertIn('!910000 = !{i32 8, !"cf-protection-branch", i32 1}', text)
+        self.assertNotIn("x18", text)
+
+    def test_a_module_without_flags_is_not_what_halide_writes(self):
+        with self.assertRaisesRegex(finish_ir.FinishError, "a module without flags"):
+            finish_ir.for_platform(ir(0), LEVEL)
+
+
+class PortableAssembly(unittest.TestCase):
+    def test_what_only_clang_reads_is_left_out(self):
+        kept = "\t.text\n\tret\n"
+        for line in ("\t.addrsig\n", "\t.addrsig_sym kernel\n", "\t.aeabi_subsection\ta, optional, uleb128\n", "\t.aeabi_attribute\t0, 1\t// BTI\n"):
+            self.assertEqual(finish_ir.portable_assembly(line + kept + line), kept)
+
+
 if __name__ == "__main__":
     unittest.main()
