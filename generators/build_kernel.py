@@ -149,6 +149,7 @@ def clang(level: dict, *options: str) -> None:
 # look back further than it does by itself.
 CLANG_OPTIONS = {"gemm_s8": ["-mllvm", "-disable-machine-licm", "-mllvm", "-memdep-block-scan-limit=1000"],
                  "gemm_f16": ["-mllvm", "-disable-machine-licm"]}
+CLANG_OPTIONS["gemm_s8_pairs"] = CLANG_OPTIONS["gemm_s8"]
 
 
 # Kernels are called block by block with buffers that the runtime derives from checked shapes: Halide's checks of them would be most of
@@ -175,15 +176,15 @@ def build_kernel(arguments) -> None:
         try:
             report = finish_ir.finish((work / f"{arguments.name}.ll").read_text(), level, arguments.mmla, arguments.unroll,
                                       FUNCTION_ATTRIBUTES.get(arguments.family, ""), FUSED_SUMS.get(arguments.family))
-        except finish_ir.FinishError as error:
             finished.write_text(finish_ir.for_platform(report.text, level))
+        except finish_ir.FinishError as error:
             fail(f"{arguments.name}: {error}")
         options = CLANG_OPTIONS.get(arguments.family, [])
         clang(level, *options, "-c", str(finished), "-o", str(work / "kernel.o"))
         clang(level, *options, "-S", str(finished), "-o", str(work / "kernel.s"))
-        try:
         assembly = finish_ir.portable_assembly((work / "kernel.s").read_text())
         (work / "kernel.s").write_text(assembly)
+        try:
             finish_ir.check_assembly(assembly, report)
         except finish_ir.FinishError as error:
             fail(f"{arguments.name}: {error}")

@@ -23,7 +23,8 @@ of an earlier one as a whole. schedules/format/bounds.json holds the bounds. Fie
                  block_columns  columns of weights that stay in the cache while the blocks of rows pass; 0: all (0)
                  task_rows    rows of a thread's piece of work, which is cut by columns too; 0: all (0)
                  large        tiles, row and the four fields above where they differ for weights beyond half of the second-level cache (none)
-  int8           k_block      consecutive elements of K side by side in a panel
+  int8           form         the generator: "gemm_s8", by dot products, or "gemm_s8_pairs", for cores without ("gemm_s8")
+                 k_block      consecutive elements of K side by side in a panel
                  cell         [rows, columns] of one accumulator register, or of each of its segments of 128 bits
                  segments     such cells side by side in a register (1)
                  packed_by    the level whose kernels write these panels; none: this one
@@ -139,21 +140,42 @@ def packing_fault(isa: str, levels: dict, built: list[str]) -> str | None:
     return None
 
 
+def dot_form(entry: dict, tile: dict) -> dict:
+    cell_m, cell_n = entry["cell"]
+    return {"cell_m": cell_m, "cell_n": cell_n, "segments": entry.get("segments", 1), "k_split": tile["k_split"], "prefetch": tile["prefetch"]}
+
+
+def pairs_form(entry: dict, tile: dict) -> dict:
+    if tile["k_split"] != 1 or entry["cell"] != [1, 1] or entry["k_block"] != 16:
+        fail(f"int8.form: expected cells of [1, 1], a k_block of 16 and no k_split for gemm_s8_pairs, found {entry['cell']}, {entry['k_block']} "
+             f"and {tile['k_split']}")
+    return {}
+
+
+# The generators of int8 GEMMs: parameters of their own, and, for each kind of rows that needs kernels of its own, what is said to make them.
+FORMS = {
+    "gemm_s8": (dot_form, {"dynamic": {}, "asymmetric": {"asymmetric": True}}),
+    # Rows that are not quantized symmetrically may hold -128.
+    "gemm_s8_pairs": (pairs_form, {"dynamic": {}, "asymmetric": {"asymmetric": True, "wide": True}, "ready": {"wide": True}}),
+}
+
+
 def add_int8(out: Writer, entry: dict) -> None:
-    panel, k_block, (cell_m, cell_n), panel_n = entry["panel"], entry["k_block"], entry["cell"], entry["panel_n"]
+    form = entry.get("form", "gemm_s8")
+    form_params, kinds_of_rows = FORMS[form]
+    panel, k_block, cell_m, panel_n = entry["panel"], entry["k_block"], entry["cell"][0], entry["panel_n"]
     element = {"panel": enumerator("Element", panel), "k_block": k_block}
     for suffix, place, tile, fields, twin in gemm_tiles(entry, cell_m):
         tile_n = panel_n * tile["panels"]
-        form = f"{tile['m']}x{tile_n}x{k_block}" + ("_row" if tile["panel_m"] == cell_m else "")
-        for asymmetric in (False, True):
-            name = f"gemm_s8{'_asymmetric' if asymmetric else ''}_{form}"
-            out.add(name + suffix, "gemm_s8",
+        shape = f"{tile['m']}x{tile_n}x{k_block}" + ("_row" if tile["panel_m"] == cell_m else "")
+        for scaling, params in kinds_of_rows.items():
+            name = f"gemm_s8{'' if scaling == 'dynamic' else '_' + scaling}_{shape}"
+            out.add(name + suffix, form,
                     {"family": "KernelFamily::kGemmS8", **element, **place, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
-                     "panel_n": panel_n, "scaling": "Scaling::kAsymmetric" if asymmetric else "Scaling::kDynamic"},
+                     "panel_n": panel_n, "scaling": enumerator("Scaling", scaling)},
                     {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_block": k_block,
-                     "cell_m": cell_m, "cell_n": cell_n, "segments": entry.get("segments", 1), "k_split": tile["k_split"],
-                     "single_tile": single_tile(tile), "prefetch": tile["prefetch"], "lhs_type": HALIDE_TYPES[panel], "asymmetric": asymmetric,
-                     "order": fields.get("order", "columns")},
+                     **form_params(entry, tile), "single_tile": single_tile(tile), "lhs_type": HALIDE_TYPES[panel],
+                     "order": fields.get("order", "columns"), "asymmetric": False, **params},
                     unroll=tile["unroll"], mmla=cell_m == 2, same_as=None if twin is None else name + twin)
     if "packed_by" in entry:
         return

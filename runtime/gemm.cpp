@@ -27,8 +27,7 @@ class Gemm {
         : rows_(rows),
           weights_(weights),
           kernels_(*weights.kernels),
-          gemm_(kernels_.gemm(rows.scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic,
-                              weights.size())),
+          gemm_(kernels_.gemm(rows.levels(), weights.size())),
           epilogue_(epilogue),
           y_(y) {
         const Combine combine = weights.matrices == 2    ? Combine::kGate
@@ -201,7 +200,7 @@ class Gemm {
         HalideBuffer row_scale(rows_.scale + row, kFloat32, {tile_m, tiles});
         HalideBuffer column_scale(weights_.column_scale.data() + column * 4, kFloat32, {columns});
         HalideBuffer column_sum(weights_.column_sum.data() + column * 4, kInt32, {columns});
-        if (kernel.info.scaling == Scaling::kDynamic)
+        if (kernel.info.scaling != Scaling::kAsymmetric)
             return call_kernel(kernel, {lhs, rhs, row_scale, column_scale, bias, column_sum, target});
         HalideBuffer zero_point(rows_.zero_point + row, kInt32, {tile_m, tiles});
         return call_kernel(kernel, {lhs, rhs, row_scale, column_scale, bias, column_sum, zero_point, target});

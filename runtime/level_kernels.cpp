@@ -24,8 +24,8 @@ Families families_of(Precision precision) {
 LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa) : precision_(precision), isas_(isas), isa_(isa) {
     const KernelFamily family = families_of(precision).gemm;
     for (const WeightSize size : {WeightSize::kAny, WeightSize::kLarge}) {
-        gemms_[index(size)][0] = gather(family, Scaling::kDynamic, size);
-        if (precision == Precision::kInt8) gemms_[index(size)][1] = gather(family, Scaling::kAsymmetric, size);
+        for (const Scaling scaling : {Scaling::kDynamic, Scaling::kAsymmetric, Scaling::kReady})
+            if (has_gemm(family, scaling)) gemms_[index(size)][index(scaling)] = gather(family, scaling, size);
     }
     const auto for_each_tile_n = [&](auto&& body) {
         for (const auto& size : gemms_) {
@@ -59,6 +59,13 @@ LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa) : precisio
             });
         }
     }
+}
+
+bool LevelKernels::has_gemm(KernelFamily family, Scaling scaling) const {
+    const auto table = kernel_table();
+    return std::any_of(table.begin(), table.end(), [&](const Kernel& kernel) {
+        return kernel.info.family == family && kernel.info.isa == isa_ && kernel.info.scaling == scaling;
+    });
 }
 
 GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSize size) const {

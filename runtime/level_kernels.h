@@ -32,8 +32,11 @@ class LevelKernels {
     // Columns that every tile divides: what the weights are padded to.
     int column_unit() const { return column_unit_; }
 
+    // For rows that were quantized in this way. Kernels of their own have asymmetric rows and, on some levels, those
+    // whose levels came ready and may be -128.
     const GemmKernels& gemm(Scaling scaling, WeightSize size) const {
-        return gemms_[index(size)][scaling == Scaling::kAsymmetric];
+        const GemmKernels& own = gemms_[index(size)][index(scaling)];
+        return own.row ? own : gemms_[index(size)][index(Scaling::kDynamic)];
     }
     // These are null for an input type or scaling that there is no kernel for.
     const Kernel* pack_rows(DataType input, Scaling scaling, bool single_row) const {
@@ -51,6 +54,7 @@ class LevelKernels {
     LevelKernels(Precision precision, IsaSet isas, Isa isa);
     using ByType = std::array<const Kernel*, static_cast<std::size_t>(DataType::kI8) + 1>;
 
+    bool has_gemm(KernelFamily family, Scaling scaling) const;
     GemmKernels gather(KernelFamily family, Scaling scaling, WeightSize size) const;
     const KernelInfo& row() const { return gemms_[0][0].row->info; }
     const KernelInfo& wide() const { return gemms_[0][0].tallest(); }
@@ -60,7 +64,7 @@ class LevelKernels {
     Isa isa_;
     const Kernel* table_ = kernel_table().data();  // the measuring program has several
     const LevelKernels* older_ = nullptr;
-    std::array<std::array<GemmKernels, 2>, 2> gemms_;  // [WeightSize][asymmetric]; FP16 has no asymmetric ones
+    std::array<std::array<GemmKernels, 4>, 2> gemms_;  // [WeightSize][Scaling]; empty: those of kDynamic serve
     int column_unit_ = 1;
     std::array<std::array<ByType, 4>, 2> pack_rows_{};  // [single row][Scaling]
     ByType pack_weights_{};

@@ -34,6 +34,10 @@ struct [[gnu::visibility("hidden")]] PackedRows::State {
     int panel_m() const {
         return kernels->panel_m(single_row);
     }
+    // How the levels came about. Valid from begin() on.
+    Scaling levels() const {
+        return kernel_->info.scaling;
+    }
     // Rows that have a scale of their own.
     std::int64_t scaled_rows() const {
         return single_row ? 1 : panel_count() * panel_m();

@@ -97,7 +97,7 @@ class Aarch64:
             return collections.Counter({f"fmla {re.search(r'[.](8h|4s|2d|4h|2s)', operands).group(0)}{by_element}": 1})
         if mnemonic in ("sdot", "udot"):
             return collections.Counter({f"{mnemonic} by element" if re.search(r"\.4b\[\d\]", operands) else mnemonic: 1})
-        return collections.Counter({mnemonic.removesuffix("2") if mnemonic in ("smull2", "fcvtl2") else mnemonic: 1})
+        return collections.Counter({mnemonic.removesuffix("2") if mnemonic in ("smull2", "smlal2", "fcvtl2") else mnemonic: 1})
 
 
 class X86:

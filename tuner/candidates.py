@@ -37,7 +37,7 @@ class CandidateWriter(variants.Writer):
         self.rows: list[str] = []
 
     def _runs(self, params: dict) -> bool:
-        if params.get("asymmetric"):
+        if params.get("asymmetric") or params.get("wide"):  # layers quantize their rows by themselves, symmetrically
             return False
         if params["panel_m"] == params.get("cell_m", 1):
             return 1 in self._rows

@@ -17,6 +17,7 @@ int ceil_div(int value, int by) {
 LevelTraits LevelTraits::of(std::string_view kernel, Isa isa, const nlohmann::json& entry) {
     LevelTraits traits{.kernel = std::string(kernel), .isa = isa};
     traits.registers = registers_of_level(isa);
+    int form_columns = 1;
     const std::string panel = entry.at("panel");
     traits.lhs_bytes = panel == "f32" ? 4 : panel == "s16" || panel == "f16" ? 2 : 1;
     if (kernel == "gemm_f16") {
@@ -26,7 +27,12 @@ LevelTraits LevelTraits::of(std::string_view kernel, Isa isa, const nlohmann::js
         traits.cell_m = entry.at("cell").at(0);
         traits.cell_n = entry.at("cell").at(1).get<int>() * entry.value("segments", 1);
         traits.k_block = entry.at("k_block");
+        const ScheduleForm form = schedule_form(entry);
+        traits.prefetches = form.prefetch;
+        traits.pairs = form.name == "gemm_s8_pairs";
+        form_columns = form.columns;
     }
+    traits.column_step = std::max(traits.cell_n, form_columns);
     traits.packs = !entry.contains("packed_by");
     return traits;
 }
@@ -38,7 +44,7 @@ int LevelTraits::accumulators(int rows, int columns) const {
 double LevelTraits::products(int rows, int columns) const {
     const double registers_multiplied = accumulators(rows, columns);
     if (isa == Isa::kAvx2 && kernel == "gemm_s8") return 2 * registers_multiplied;  // multiply, add
-    if (isa == Isa::kNeon && kernel == "gemm_s8") return 2 * registers_multiplied;  // smull, sadalp
+    if (pairs) return 3 * registers_multiplied;                                     // smull, smlal2, sadalp
     return registers_multiplied;
 }
 
@@ -50,8 +56,7 @@ double LevelTraits::loads(int rows, int columns) const {
         case Isa::kAvx512vnni:
             return weights + rows;  // each row's element is repeated by its load
         case Isa::kNeon:
-            return kernel == "gemm_f16" ? weights / 2 + rows
-                                        : std::ceil(columns * k_block / 16.0) + std::ceil(rows * k_block / 16.0);
+            return pairs ? columns + rows : weights / 2 + rows;
         case Isa::kFp16:
             return weights + std::ceil(rows / 8.0);
         case Isa::kDotprod:
@@ -73,8 +78,8 @@ int LevelTraits::registers_of(int rows, int columns, int k_split) const {
         case Isa::kAvx512vnni:
             return sums + (rows > 1 ? weights : 0) + 1;
         case Isa::kNeon:
-            // smull: two products of half a register, each row's pair repeated, the columns' halves.
-            return kernel == "gemm_f16" ? sums + weights + 1 : sums + 2 + 2 * ceil_div(columns * k_block, 16) + rows;
+            // Pairs: rows, columns, of which a single row takes four at a time, and four products.
+            return pairs ? sums + rows + (rows > 1 ? weights : std::min(weights, 4)) + 4 : sums + weights + 1;
         case Isa::kFp16:
             return sums + weights + ceil_div(rows, 8);
         case Isa::kDotprod:

@@ -16,8 +16,11 @@ struct LevelTraits {
     int registers = 32;
     int cell_m = 1, cell_n = 4;  // rows and columns of an accumulator register, all segments
     int k_block = 1;
+    int column_step = 4;  // every tile's columns are a multiple of it
     int lhs_bytes = 1, weight_bytes = 1;
-    bool packs = true;  // false: another level writes its panels, which stay as they are
+    bool prefetches = false;  // tiles may fetch weights ahead
+    bool pairs = false;       // of form gemm_s8_pairs
+    bool packs = true;        // false: another level writes its panels, which stay as they are
 
     // `entry`: one that check_schedule_entry() takes.
     static LevelTraits of(std::string_view kernel, Isa isa, const nlohmann::json& entry);

@@ -17,8 +17,8 @@ using nlohmann::json;
 
 // The order that default.json has; what is not here follows by name.
 constexpr auto kOrder =
-    std::to_array<std::string_view>({"panel", "lanes", "k_block", "cell", "segments", "panel_m", "panel_n", "packed_by",
-                                     "block_rows", "block_columns", "order", "tiles", "row", "large"});
+    std::to_array<std::string_view>({"form", "panel", "lanes", "k_block", "cell", "segments", "panel_m", "panel_n",
+                                     "packed_by", "block_rows", "block_columns", "order", "tiles", "row", "large"});
 
 std::string text_of(const json& value) {
     return value.dump(-1, ' ', true, json::error_handler_t::replace);

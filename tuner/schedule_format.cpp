@@ -124,17 +124,20 @@ Status check(const std::string& where, const json& value, const json& rule) {
 
 struct PlacedTile {
     std::string where;
-    int rows, panels, k_split;
+    int rows, panels, k_split, prefetch;
 };
 
 PlacedTile placed(std::string where, int rows, const json& tile) {
-    return {std::move(where), rows, tile.value("panels", 1), tile.value("k_split", 1)};
+    return {std::move(where), rows, tile.value("panels", 1), tile.value("k_split", 1), tile.value("prefetch", 0)};
 }
 
 Status check_tile(const PlacedTile& tile, const LevelTraits& traits, int panel_n, int widest) {
     const int columns = panel_n * tile.panels;
-    if (columns % traits.cell_n != 0)
-        return wrong(tile.where, fmt::format("a multiple of {} columns", traits.cell_n), fmt::format("{}", columns));
+    if (columns % traits.column_step != 0)
+        return wrong(tile.where, fmt::format("a multiple of {} columns", traits.column_step),
+                     fmt::format("{}", columns));
+    if (tile.prefetch != 0 && traits.pairs)
+        return wrong(tile.where + ".prefetch", "0 for gemm_s8_pairs", fmt::format("{}", tile.prefetch));
     if (tile.k_split * traits.k_block > kReductionPadding)
         return wrong(tile.where + ".k_split", fmt::format("chains of at most {} elements of K", kReductionPadding),
                      fmt::format("{}", tile.k_split * traits.k_block));
@@ -185,6 +188,12 @@ std::size_t schedule_text_bytes() {
 
 int registers_of_level(Isa isa) {
     return bounds()["registers_of_level"].value(std::string(name_of(isa)), bounds()["registers"].get<int>());
+}
+
+ScheduleForm schedule_form(const json& entry) {
+    const std::string name = entry.value("form", "gemm_s8");
+    const json& form = bounds()["forms"][name];
+    return {name, form["columns"].get<int>(), form["prefetch"].get<bool>()};
 }
 
 std::optional<std::string_view> kind_of_kernel(std::string_view kernel) {

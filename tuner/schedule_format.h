@@ -20,6 +20,14 @@ std::size_t schedule_text_bytes();
 // Vector registers of a level.
 int registers_of_level(Isa isa);
 
+// What the form of a GEMM, the "form" of an "int8" entry, asks of its tiles.
+struct ScheduleForm {
+    std::string name;
+    int columns = 1;        // theirs are a multiple of it
+    bool prefetch = false;  // they may fetch weights ahead
+};
+ScheduleForm schedule_form(const nlohmann::json& entry);
+
 // The entry of a level that a GEMM family reads: "int8" for gemm_s8, "fp16" for gemm_f16; nothing for another name.
 std::optional<std::string_view> kind_of_kernel(std::string_view kernel);
 

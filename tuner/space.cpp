@@ -217,7 +217,6 @@ std::vector<std::size_t> Space::neighbours(std::size_t point) const {
 Space enumerate(const Parameters& from, const LevelTraits& traits, const Core& core, const SpaceSettings& settings) {
     Space space;
     Enumeration enumeration(space, from);
-    const bool prefetches = traits.kernel == "gemm_s8";
     if (settings.stage == Stage::kPanels) {
         const int step_m = traits.cell_m, step_n = traits.cell_m == 2 ? 4 : std::max(traits.cell_n, 4);
         for (int panel_m = traits.packs ? 2 * step_m : from.panel_m; panel_m <= (traits.packs ? 16 : from.panel_m);
@@ -248,8 +247,8 @@ Space enumerate(const Parameters& from, const LevelTraits& traits, const Core& c
         for (const int rows : {0, 32, 64, 128, 256}) {
             for (const int columns : {0, 4, 8, 16, 32}) {
                 for (const int order : {0, 1}) {
-                    for (const int prefetch :
-                         prefetches&& settings.large ? std::vector{0, 16, 32, 64, 128} : std::vector{from.prefetch}) {
+                    for (const int prefetch : traits.prefetches&& settings.large ? std::vector{0, 16, 32, 64, 128}
+                                                                                 : std::vector{from.prefetch}) {
                         for (const int task : settings.threads > 1 ? std::vector{0, 4, 16} : std::vector{0}) {
                             Parameters p = from;
                             const int block_rows = rows / from.panel_m * from.panel_m;

@@ -64,7 +64,7 @@ def products_of(instruction: Instruction, vector_bits: int) -> tuple[str, int]:
         return ("sdot", bits // 8) if instruction.mnemonic.endswith("dot") else ("smmla", bits // 4)
     if instruction.mnemonic == "fmla" and (element := re.match(r"(?:v\d+\.(?:8h|4s)|z\d+\.[hs])\b", instruction.operands)):
         return ("fmla .8h", bits // 16) if element.group().endswith("h") else ("fmla .4s", bits // 32)
-    if instruction.mnemonic in ("smull", "smull2") and re.match(r"v\d+\.8h\b", instruction.operands):
+    if instruction.mnemonic in ("smull", "smull2", "smlal", "smlal2") and re.match(r"v\d+\.8h\b", instruction.operands):
         return "smull", 8
     return "", 0
 

@@ -102,10 +102,13 @@ def check_tile(where: str, isa: str, entry: dict, rows: int, tile: dict, widest:
     """What a kernel can be made of: whole registers of columns, no more sums than registers, chains within the padding of K."""
     cell_m, cell_n = entry.get("cell", (1, entry.get("lanes")))
     cell_n *= entry.get("segments", 1)
+    form = BOUNDS["forms"][entry.get("form", "gemm_s8")]
     panels, split = tile.get("panels", 1), tile.get("k_split", 1)
-    columns = entry["panel_n"] * panels
-    if columns % cell_n:
-        raise ScheduleError(f"{where}: expected a multiple of {cell_n} columns, found {columns}")
+    columns, step = entry["panel_n"] * panels, max(cell_n, form["columns"])
+    if columns % step:
+        raise ScheduleError(f"{where}: expected a multiple of {step} columns, found {columns}")
+    if tile.get("prefetch") and not form["prefetch"]:
+        raise ScheduleError(f"{where}.prefetch: expected 0 for {entry['form']}, found {tile['prefetch']}")
     padding = BOUNDS["reduction_padding"]
     if split * entry.get("k_block", 1) > padding:
         raise ScheduleError(f"{where}.k_split: expected chains of at most {padding} elements of K, found {split * entry.get('k_block', 1)}")

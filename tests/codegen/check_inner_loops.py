@@ -30,7 +30,8 @@ class Level:
     march: str  # for the GNU assembler; what run-time detection (runtime/cpu_features.cpp) has asked the CPU for, and no more
 
 
-_X86_AVX2 = "generic64+sse4.2+popcnt+avx+avx2+f16c+fma"
+# endbr64, which a CPU without IBT takes for a nop.
+_X86_AVX2 = "generic64+sse4.2+popcnt+avx+avx2+f16c+fma+ibt"
 LEVELS = {
     "avx2": Level(X86, _X86_AVX2),
     "avxvnni": Level(X86, _X86_AVX2 + "+avx_vnni"),
@@ -45,7 +46,7 @@ LEVELS = {
 
 
 # Those whose bits docs/quantization.md fixes.
-STRICT_FAMILIES = {"gemm_s8", "quantize", "epilogue", "norm", "heads", "embedding", "pool", "normalize"}
+STRICT_FAMILIES = {"gemm_s8", "gemm_s8_pairs", "quantize", "epilogue", "norm", "heads", "embedding", "pool", "normalize"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +86,13 @@ class Tile:
     panel_n: int
     k_block: int
     chains: int  # independent accumulators per output: K steps that one step of the loop takes
+    wide: bool = False  # gemm_s8_pairs: products are widened one by one
 
     @classmethod
     def of(cls, params: dict[str, str]) -> "Tile":
         panel_n = int(params["panel_n"])
         return cls(int(params["tile_m"]), panel_n * int(params["panels"]), int(params["panel_m"]), panel_n, int(params.get("k_block", 1)),
-                   int(params["k_split"]))
+                   int(params.get("k_split", 1)), params.get("wide") == "true")
 
 
 def _int8(facts: dict[str, int]) -> InnerLoop:
@@ -131,14 +133,12 @@ def _sve256(t: Tile) -> InnerLoop:
     return _int8({"smmla": rows * columns * t.chains, "load q repeated": rows * t.chains, "load z": columns * t.chains})
 
 
-def _neon(t: Tile) -> InnerLoop:
-    """Without a dot product, a register of 16 products is two smull, the second one's operands moved down by ext, and two sadalp. The rows
-    of all chains are read together, and each pair of k is repeated by dup."""
-    products = t.m * t.n // 4 * t.chains
-    columns = t.n * t.k_block // 16 * t.chains
-    row_bytes = t.panel_m * t.k_block * t.chains
-    rows = _loads(row_bytes // 16, row_bytes % 16 // 8)
-    return _int8({"smull": products, "sadalp": products, "dup": t.m * t.chains, "ext": columns} | _nonzero(rows + _loads(columns)))
+def _pairs(t: Tile) -> InnerLoop:
+    """A register holds one output. Sixteen products are two instructions, and one that widens their sum; or, where levels may be -128, each
+    of the two its own. Every operand is a register of 16 k."""
+    outputs, half = t.m * t.n, 2 if t.wide else 1
+    facts = {"smull": outputs * half, "smlal": 0 if t.wide else outputs, "sadalp": outputs * half, "load q": t.m + t.n}
+    return _int8(_nonzero(facts))
 
 
 def _vnni(register: str, lanes: int) -> Callable[[Tile], InnerLoop]:
@@ -196,7 +196,7 @@ INNER_LOOPS: dict[tuple[str, str], Callable[[Tile], InnerLoop]] = {
     ("gemm_s8", "i8mm"): _i8mm,
     ("gemm_s8", "sve256"): _sve256,
     ("gemm_s8", "dotprod"): _dotprod,
-    ("gemm_s8", "neon"): _neon,
+    ("gemm_s8_pairs", "neon"): _pairs,
     ("gemm_f16", "avx512vnni"): _f32_x86("zmm", 16),
     ("gemm_f16", "avx2"): _f32_x86("ymm", 8),
     ("gemm_f16", "fp16"): _fp16,
@@ -255,6 +255,7 @@ def check_strict(name: str, assembly: str, level: Level) -> list[str]:
                 return [f"{name}: {what} at line {instruction.line}: {instruction}"]
     return []
 
+
 def check_platform(name: str, assembly: str, level: Level) -> list[str]:
     if level.architecture is not Aarch64:
         return []
@@ -262,7 +263,6 @@ def check_platform(name: str, assembly: str, level: Level) -> list[str]:
         if re.search(r"\b[xw]18\b", instruction.operands):
             return [f"{name}: the platform's register at line {instruction.line}: {instruction}"]
     return []
-
 
 
 def check_level(name: str, assembly: str, level: Level, assembler: str) -> list[str]:
@@ -288,8 +288,8 @@ def check_kernel(kernel: Kernel, assembly: str, assembler: str | None) -> list[s
         else:
             findings.append(f"{kernel.name}: no inner loop is declared for {kernel.family} on {kernel.isa}")
     if kernel.family in STRICT_FAMILIES:
-    findings += check_platform(kernel.name, assembly, level)
         findings += check_strict(kernel.name, assembly, level)
+    findings += check_platform(kernel.name, assembly, level)
     if assembler:
         findings += check_level(kernel.name, assembly, level, assembler)
     return findings

@@ -191,11 +191,12 @@ class Tiles(unittest.TestCase):
         self.assertEqual(facts(7, 12, 8), {"smmla": 24, "load q": 10})
         self.assertEqual(facts(1, 24, 2), {"smmla": 12, "load q": 13})
 
-    def test_neon(self):
-        def facts(m: int, panel_m: int, k_split: int):
-            return self.facts("gemm_s8", "neon", tile_m=m, panel_m=panel_m, panel_n=16, k_block=2, k_split=k_split)
-        self.assertEqual(facts(4, 4, 1), {"smull": 16, "sadalp": 16, "dup": 4, "ext": 2, "load q": 2, "load d": 1})
-        self.assertEqual(facts(1, 1, 4), {"smull": 16, "sadalp": 16, "dup": 4, "ext": 8, "load q": 8, "load d": 1})
+    def test_pairs(self):
+        def facts(m: int, panel_m: int, panels: int = 1, wide: bool = False):
+            return self.facts("gemm_s8_pairs", "neon", tile_m=m, panel_m=panel_m, panel_n=4, panels=panels, k_block=16, wide=str(wide).lower())
+        self.assertEqual(facts(4, 4), {"smull": 16, "smlal": 16, "sadalp": 16, "load q": 8})
+        self.assertEqual(facts(4, 4, wide=True), {"smull": 32, "sadalp": 32, "load q": 8})
+        self.assertEqual(facts(1, 1, panels=4), {"smull": 16, "smlal": 16, "sadalp": 16, "load q": 17})
 
     def test_fp16(self):
         def facts(m: int, panel_m: int = 8, k_split: int = 1):
@@ -207,11 +208,11 @@ class Tiles(unittest.TestCase):
     def test_every_level_of_a_family_multiplies_all_elements_of_a_tile(self):
         """8 rows of 48 columns, in products of `width` elements of y times k."""
         for (family, isa), product, width in ((("gemm_s8", "avx512vnni"), "vpdpbusd zmm", 64), (("gemm_s8", "avxvnni"), "vpdpbusd ymm", 32),
-                                              (("gemm_s8", "avx2"), "vpmaddwd ymm", 16), (("gemm_s8", "neon"), "smull", 8),
+                                              (("gemm_s8", "avx2"), "vpmaddwd ymm", 16), (("gemm_s8_pairs", "neon"), "sadalp", 16),
                                               (("gemm_s8", "i8mm"), "smmla", 32), (("gemm_s8", "dotprod"), "sdot by element", 16),
                                               (("gemm_f16", "avx512vnni"), "vfmaddps zmm", 16), (("gemm_f16", "avx2"), "vfmaddps ymm", 8),
                                               (("gemm_f16", "neon"), "fmla .4s", 4), (("gemm_f16", "fp16"), "fmla .8h by element", 8)):
-            k_block = {"i8mm": 8, "avx2": 2, "neon": 2}.get(isa, 4) if family == "gemm_s8" else 1
+            k_block = {"i8mm": 8, "avx2": 2, "neon": 16}.get(isa, 4) if family.startswith("gemm_s8") else 1
             with self.subTest(family=family, isa=isa):
                 facts = self.facts(family, isa, tile_m=8, panel_m=8, panel_n=48, k_block=k_block)
                 self.assertEqual(facts[product] * width, 8 * 48 * k_block)

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <vector>
 
+#include "octile/layer.h"
 #include "runtime/halide_call.h"
 #include "tests/kernels/fp16_check.h"
 #include "tests/kernels/panel.h"
@@ -72,7 +73,16 @@ GuardedVector<T> to_guarded(const std::vector<T>& values) {
     return vector;
 }
 
-void check_int8_row(const Kernel& kernel, const Tiles& tiles, Operands operands) {
+// The lowest levels of the kinds of rows that a kernel multiplies. Symmetric quantization ends at -127; what comes
+// ready need not, and has the kernels for dynamic rows where the level has none of its own.
+std::vector<int> lowest_levels(const KernelInfo& info) {
+    if (info.scaling != Scaling::kDynamic) return {-128};
+    for (const Kernel* kernel : kernels_of(KernelFamily::kGemmS8))
+        if (kernel->info.isa == info.isa && kernel->info.scaling == Scaling::kReady) return {-127};
+    return {-127, -128};
+}
+
+void check_int8_row(const Kernel& kernel, const Tiles& tiles, Operands operands, int lowest) {
     const KernelInfo& info = kernel.info;
     const bool asymmetric = info.scaling == Scaling::kAsymmetric, largest = operands == Operands::kLargest;
     const Shape shape = tiles.shape(info);
@@ -80,8 +90,7 @@ void check_int8_row(const Kernel& kernel, const Tiles& tiles, Operands operands)
     std::ostringstream key;
     key << "gemm_s8 row " << shape << (largest ? " largest" : "");
     Random random(key.str());
-    INFO(info.name << ", " << random);
-    const int lowest = asymmetric ? -128 : -127;
+    INFO(info.name << ", levels from " << lowest << ", " << random);
     reference::QuantizedRows x = make_quantized(random, m, k, lowest, operands),
                              w = make_quantized(random, n, k, -128, operands);
     if (asymmetric) {
@@ -121,7 +130,9 @@ TEST_CASE("every int8 GEMM row, at one and several tiles") {
     for (const Kernel* kernel : kernels_of(KernelFamily::kGemmS8)) {
         for (const Tiles& tiles :
              {Tiles{1, 1, 1}, {1, 2, 17}, {2, 1, 16}, {1, 3, 50}, {3, 3, 50}, {33, 1, 9}, {1, 5, 65}})
-            if (tiles.fit(kernel->info)) check_int8_row(*kernel, tiles, Operands::kRandom);
+            if (tiles.fit(kernel->info))
+                for (const int lowest : lowest_levels(kernel->info))
+                    check_int8_row(*kernel, tiles, Operands::kRandom, lowest);
     }
 }
 
@@ -129,8 +140,11 @@ TEST_CASE("every int8 GEMM with the largest sum there is: as many products of th
     for (const Kernel* kernel : kernels_of(KernelFamily::kGemmS8)) {
         // The others differ from these in the number of accumulators alone, and take long.
         if (kernel->info.tile_m != 1) continue;
-        const std::int64_t k = kernel->info.scaling == Scaling::kAsymmetric ? 65536 : 131072;
-        check_int8_row(*kernel, {1, 1, k}, Operands::kLargest);
+        for (const int lowest : lowest_levels(kernel->info)) {
+            const std::int64_t symmetric = lowest == -128 ? kMaxReduction - 1 : kMaxReduction;
+            const std::int64_t k = kernel->info.scaling == Scaling::kAsymmetric ? kMaxReduction / 2 : symmetric;
+            check_int8_row(*kernel, {1, 1, k}, Operands::kLargest, lowest);
+        }
     }
 }
 

@@ -40,8 +40,10 @@ int wide_panel(Isa isa, KernelFamily family) {
 }
 
 std::string scaling_name(Scaling scaling) {
-    static const std::map<Scaling, std::string> names = {
-        {Scaling::kDynamic, "dynamic"}, {Scaling::kStatic, "static"}, {Scaling::kAsymmetric, "asymmetric"}};
+    static const std::map<Scaling, std::string> names = {{Scaling::kDynamic, "dynamic"},
+                                                         {Scaling::kStatic, "static"},
+                                                         {Scaling::kAsymmetric, "asymmetric"},
+                                                         {Scaling::kReady, "ready"}};
     return names.at(scaling);
 }
 
@@ -71,8 +73,8 @@ std::string name_from_fields(const KernelInfo& info) {
             name << "pack_weights_" << input << '_' << info.panel_n;
             break;
         case KernelFamily::kGemmS8:
-            name << "gemm_s8_" << (info.scaling == Scaling::kAsymmetric ? "asymmetric_" : "") << info.tile_m << 'x'
-                 << info.tile_n << 'x' << info.k_block;
+            name << "gemm_s8_" << (info.scaling == Scaling::kDynamic ? "" : scaling_name(info.scaling) + '_')
+                 << info.tile_m << 'x' << info.tile_n << 'x' << info.k_block;
             break;
         case KernelFamily::kGemmF16:
             name << "gemm_f16_" << info.tile_m << 'x' << info.tile_n;
@@ -232,11 +234,13 @@ TEST_CASE("the padding of K holds every k block") {
 
 TEST_CASE("every level has a GEMM of every scaling for every number of rows, once") {
     for (const Path& path : kPaths) {
-        const std::vector<Scaling> scalings = path.gemm == KernelFamily::kGemmS8
-                                                  ? std::vector{Scaling::kDynamic, Scaling::kAsymmetric}
-                                                  : std::vector{Scaling::kDynamic};
         for (const Isa isa : built_levels(path.gemm)) {
             INFO(name_of(isa));
+            std::set<Scaling> scalings = {Scaling::kDynamic};
+            if (path.gemm == KernelFamily::kGemmS8) scalings.insert(Scaling::kAsymmetric);
+            // Where rows of ready levels need kernels of their own, they do at every number of rows.
+            for (const KernelInfo& info : rows_of(isa, path.gemm))
+                if (info.scaling == Scaling::kReady) scalings.insert(Scaling::kReady);
             const int wide = wide_panel(isa, path.gemm);
             std::map<std::tuple<bool, int, Scaling, WeightSize>, int> gemms;
             std::set<WeightSize> sizes = {WeightSize::kAny};

@@ -124,7 +124,7 @@ TEST_CASE("int8 linear: x of levels is multiplied as it is") {
         INFO(random);
         std::vector<float> levels;
         for (std::int64_t i = 0; i < m * k; i++)
-            levels.push_back(static_cast<float>(random.below(255)) - 127);
+            levels.push_back(static_cast<float>(random.below(256)) - 128);
         const TypedMatrix w(DataType::kF32, n, k, make_values(random, n, k, Fill::kNormal));
         reference::QuantizedRows x{.rows = static_cast<std::size_t>(m),
                                    .k = static_cast<std::size_t>(k),
@@ -140,6 +140,25 @@ TEST_CASE("int8 linear: x of levels is multiplied as it is") {
             INFO(linear.kernel_name(m));
             const Way way = random_way(random);
             CHECK(first_difference(run_layer(linear, DataType::kI8, levels, m, DataType::kF32, way), expected) == "");
+        }
+    }
+}
+
+TEST_CASE("int8 linear: x of levels and weights of levels, all of them -128") {
+    const float w_scale = 0.03f;
+    for (const Shape& shape : some_shapes()) {
+        const auto [m, k, n] = shape;
+        const std::vector<float> levels(static_cast<std::size_t>(m * k), -128);
+        const TypedMatrix w(DataType::kI8, n, k, std::vector<float>(static_cast<std::size_t>(n * k), -128));
+        const std::vector<float> scales(static_cast<std::size_t>(n), w_scale),
+            // The sum is exact in f32.
+            expected(static_cast<std::size_t>(m * n), static_cast<float>(k * 128 * 128) * (kInputScale * w_scale));
+        for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
+            const Linear linear = must(Linear::pack_quantized(
+                w.view(), scales, {}, {.input_scaling = InputScaling::kStatic, .input_scale = kInputScale},
+                level.isas));
+            INFO(linear.kernel_name(m) << ", " << shape);
+            CHECK(first_difference(run_layer(linear, DataType::kI8, levels, m, DataType::kF32), expected) == "");
         }
     }
 }
