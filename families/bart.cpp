@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "base/printable.h"
 #include "families/encoder_block.h"
+#include "families/encoder_heads.h"
 #include "families/family.h"
 
 namespace octile {
@@ -80,14 +80,8 @@ class Bart {
 
     void add_head(const std::string& x) {
         const Config& config = b_.config;
-        const std::string architecture = config.architecture();
-        if (config.architecture_has("ForSequenceClassification") || b_.has("classification_head.out_proj.weight")) {
-            const std::string row = b_.other("classification_head.row", "the row of the end of a text", {x}, 0,
-                                             Rows{.unit = Rows::Unit::kSequences});
-            const std::string dense = b_.linear("classification_head.dense", row, {.features = hidden_});
-            const std::string y = b_.other("classification_head.tanh", "the activation tanh", {dense});
-            return b_.output(b_.linear("classification_head.out_proj", y, {.features = config.labels()}));
-        }
+        if (config.architecture_has("ForSequenceClassification") || b_.has("classification_head.out_proj.weight"))
+            return add_classification_head(b_, x, hidden_);
         if (config.architecture_has("ForQuestionAnswering") || b_.has("qa_outputs.weight"))
             return b_.output(b_.linear("qa_outputs", x, {.features = 2}));
         const bool language = config.architecture_has("ForConditionalGeneration") ||
@@ -99,9 +93,7 @@ class Bart {
                                         .bias = false,
                                         .weight = own ? "" : table_of("decoder") + ".weight"}));
         }
-        if (!architecture.empty() && !architecture.ends_with("Model"))
-            b_.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                                  internal::quote(architecture)));
+        b_.refuse_unless_bare();
         b_.output(x);
     }
 

@@ -1,9 +1,6 @@
 // BEiT: ViT with keys that have no bias, relative positions, and a scale for each channel behind both parts of a block.
 //
 // transformers/models/beit/modeling_beit.py and configuration_beit.py, 4.57 and 5.24.
-#include <fmt/format.h>
-
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 #include "families/vision.h"
@@ -53,7 +50,6 @@ void build(NetworkBuilder& b) {
     const std::string blocks = b.base + "encoder.layer.";
     x = add_blocks(b, facts, "num_hidden_layers", blocks, x, 12);
 
-    const std::string architecture = b.config.architecture();
     if (b.config.architecture_has("ForMaskedImageModeling")) {
         const std::string patches =
             b.other("lm_head.rows", "the rows of the patches", {b.layer_norm("layernorm", x, epsilon)}, 0,
@@ -63,9 +59,7 @@ void build(NetworkBuilder& b) {
     const std::string y = add_end(b, x, epsilon);
     if (b.config.architecture_has("ForImageClassification") || b.has("classifier.weight"))
         return b.output(b.linear("classifier", y, {.features = b.config.labels()}));
-    if (!architecture.empty() && !architecture.ends_with("Model"))
-        b.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                             internal::quote(architecture)));
+    b.refuse_unless_bare();
     b.output(y);
 }
 

@@ -1,11 +1,8 @@
 // CLIP and SigLIP: a tower of text and one of images, or one of them alone.
 //
 // transformers/models/{clip,siglip}/modeling_*.py and configuration_*.py, 4.57 and 5.24.
-#include <fmt/format.h>
-
 #include <utility>
 
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 #include "families/vision.h"
@@ -135,10 +132,7 @@ std::string project(NetworkBuilder& b, const std::string& name, const std::strin
 }
 
 void refuse_others(NetworkBuilder& b) {
-    const std::string architecture = b.config.architecture();
-    if (architecture.empty() || architecture.ends_with("Model") || architecture.ends_with("WithProjection")) return;
-    b.refuse(
-        fmt::format("architectures: expected a network that Octile knows, found {}", internal::quote(architecture)));
+    if (!b.config.architecture().ends_with("WithProjection")) b.refuse_unless_bare();
 }
 
 void build_text(NetworkBuilder& b) {

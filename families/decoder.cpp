@@ -240,10 +240,7 @@ class Decoder {
         const bool by_names = !config.exists() && b_.has("lm_head.weight");
         if (language || by_names)
             return b_.output(add_language_head(norm(last_norm, last_tokens(x)), table, vocabulary));
-        const std::string architecture = config.architecture();
-        if (!embeds && !architecture.empty() && !architecture.ends_with("Model"))
-            b_.refuse(
-                fmt::format("architectures: expected a network that Octile knows, found {}", quote(architecture)));
+        if (!embeds) b_.refuse_unless_bare();
         add_states(norm(last_norm, x));
     }
 

@@ -3,9 +3,6 @@
 //
 // transformers/models/dinov2/modeling_dinov2.py and configuration_dinov2.py, and the same of dinov2_with_registers,
 // 4.57 and 5.24.
-#include <fmt/format.h>
-
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 #include "families/vision.h"
@@ -53,15 +50,12 @@ void build(NetworkBuilder& b) {
     x = add_blocks(b, facts, "num_hidden_layers", blocks, x, 12);
     x = b.layer_norm(b.base + "layernorm", x, epsilon);
 
-    const std::string architecture = b.config.architecture();
     if (b.config.architecture_has("ForImageClassification") || b.has("classifier.weight")) {
         const std::string row = b.other("classifier.rows", "the class token beside the mean of the patches", {x},
                                         2 * b.features_of(x), Rows{.unit = Rows::Unit::kSequences});
         return b.output(b.linear("classifier", row, {.features = b.config.labels()}));
     }
-    if (!architecture.empty() && !architecture.ends_with("Model"))
-        b.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                             internal::quote(architecture)));
+    b.refuse_unless_bare();
     b.output(x);
 }
 

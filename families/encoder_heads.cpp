@@ -6,8 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/printable.h"
-
 namespace octile {
 
 EncoderHead encoder_head(NetworkBuilder& builder) {
@@ -24,11 +22,16 @@ EncoderHead encoder_head(NetworkBuilder& builder) {
     if (builder.options.sentence_embedding) return EncoderHead::kNone;
     for (const auto& [name, head] : kHeads)
         if (builder.config.architecture_has(name)) return head;
-    const std::string architecture = builder.config.architecture();
-    if (!architecture.empty() && !architecture.ends_with("Model"))
-        builder.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                                   internal::quote(architecture)));
+    builder.refuse_unless_bare();
     return EncoderHead::kNone;
+}
+
+void add_classification_head(NetworkBuilder& builder, const std::string& x, std::int64_t hidden) {
+    const std::string row = builder.other("classification_head.row", "the row of the end of a text", {x}, 0,
+                                          Rows{.unit = Rows::Unit::kSequences});
+    const std::string dense = builder.linear("classification_head.dense", row, {.features = hidden});
+    const std::string y = builder.other("classification_head.tanh", "the activation tanh", {dense});
+    builder.output(builder.linear("classification_head.out_proj", y, {.features = builder.config.labels()}));
 }
 
 void add_embedding(NetworkBuilder& builder, const std::string& x) {

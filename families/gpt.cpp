@@ -1,9 +1,6 @@
 // Decoders with blocks of GPT's kind: GPT-2 (whose linears lie [K, N]), GPT-NeoX, OPT and Falcon.
 //
 // transformers/models/{gpt2,gpt_neox,opt,falcon}/modeling_*.py and configuration_*.py, 4.57 and 5.24.
-#include <fmt/format.h>
-
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 #include "families/rotary.h"
@@ -42,10 +39,7 @@ void add_head(NetworkBuilder& b, std::string x, const HeadFacts& facts) {
                               {.features = 1}));
         return;
     }
-    const std::string architecture = config.architecture();
-    if (!b.options.sentence_embedding && !architecture.empty() && !architecture.ends_with("Model"))
-        b.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                             internal::quote(architecture)));
+    if (!b.options.sentence_embedding) b.refuse_unless_bare();
     b.output(x);
 }
 

@@ -79,6 +79,12 @@ void NetworkBuilder::refuse(std::string why) {
     if (refused_.insert(why).second) obstacles_.push_back(std::move(why));
 }
 
+void NetworkBuilder::refuse_unless_bare() {
+    const std::string architecture = config.architecture();
+    if (!architecture.empty() && !architecture.ends_with("Model"))
+        refuse(fmt::format("architectures: expected a network that Octile knows, found {}", quote(architecture)));
+}
+
 void NetworkBuilder::assume(std::string assumption) {
     g_.last().assumptions.push_back(std::move(assumption));
 }

@@ -76,6 +76,8 @@ class NetworkBuilder {
 
     // Why no session may run the network, as "key: expected ..., found ...".
     void refuse(std::string why);
+    // For an architecture that no head was found for: "...Model" is the bare network, any other one nobody knows.
+    void refuse_unless_bare();
     const std::vector<std::string>& obstacles() const { return obstacles_; }
     // What somebody might have expected otherwise.
     void note(std::string text) { notes_.push_back(std::move(text)); }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/json_document.h"
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 #include "families/vision.h"
@@ -107,16 +106,14 @@ class Swin {
     std::size_t last_stage() { return depths_of().size() - 1; }
 
     void add_end(const std::string& states) {
-        const std::string norm = b_.base + "layernorm", architecture = b_.config.architecture();
+        const std::string norm = b_.base + "layernorm";
         const std::string x = b_.has(norm + ".weight", true) ? b_.layer_norm(norm, states, epsilon_) : states;
         if (b_.config.architecture_has("ForImageClassification") || b_.has("classifier.weight")) {
             const std::string mean =
                 b_.other("pooler", "the mean of the rows", {x}, 0, Rows{.unit = Rows::Unit::kSequences});
             return b_.output(b_.linear("classifier", mean, {.features = b_.config.labels()}));
         }
-        if (!architecture.empty() && !architecture.ends_with("Model"))
-            b_.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                                  internal::quote(architecture)));
+        b_.refuse_unless_bare();
         b_.output(x);
     }
 

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "base/json_document.h"
-#include "base/printable.h"
 #include "families/encoder_block.h"
+#include "families/encoder_heads.h"
 #include "families/family.h"
 
 namespace octile {
@@ -50,7 +50,6 @@ class T5 {
     void build() {
         const Config& config = b_.config;
         const std::string states = add_half("encoder", "num_layers", "token_ids");
-        const std::string architecture = config.architecture();
         if (config.architecture_has("ForTokenClassification"))
             return b_.output(b_.linear("classifier", states, {.features = config.labels()}));
         const bool encoder = config.architecture_has("EncoderModel") || b_.options.sentence_embedding ||
@@ -98,14 +97,7 @@ class T5 {
 
     void add_head(const std::string& x) {
         const Config& config = b_.config;
-        const std::string architecture = config.architecture();
-        if (config.architecture_has("ForSequenceClassification")) {
-            const std::string row = b_.other("classification_head.row", "the row of the end of a text", {x}, 0,
-                                             Rows{.unit = Rows::Unit::kSequences});
-            const std::string dense = b_.linear("classification_head.dense", row, {.features = hidden_});
-            const std::string y = b_.other("classification_head.tanh", "the activation tanh", {dense});
-            return b_.output(b_.linear("classification_head.out_proj", y, {.features = config.labels()}));
-        }
+        if (config.architecture_has("ForSequenceClassification")) return add_classification_head(b_, x, hidden_);
         if (config.architecture_has("ForQuestionAnswering"))
             return b_.output(b_.linear("qa_outputs", x, {.features = 2}));
         if (config.architecture_has("ForConditionalGeneration") || (!config.exists() && b_.has("lm_head.weight"))) {
@@ -118,9 +110,7 @@ class T5 {
                 b_.linear("lm_head", y,
                           {.features = words(), .bias = false, .weight = own ? "" : table_of("decoder") + ".weight"}));
         }
-        if (!architecture.empty() && !architecture.ends_with("Model"))
-            b_.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                                  internal::quote(architecture)));
+        b_.refuse_unless_bare();
         b_.output(x);
     }
 

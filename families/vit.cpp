@@ -3,7 +3,6 @@
 // transformers/models/{vit,deit}/modeling_*.py and configuration_*.py, 4.57 and 5.24.
 #include <fmt/format.h>
 
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 #include "families/vision.h"
@@ -47,7 +46,6 @@ void build(NetworkBuilder& b) {
     const std::string norm = b.base + "layernorm";
     if (b.config.exists() || b.has(norm + ".weight")) x = b.layer_norm(norm, x, epsilon);
 
-    const std::string architecture = b.config.architecture();
     const std::int64_t labels = b.config.labels();
     if (b.config.architecture_has("WithTeacher")) {
         b.output(b.linear("cls_classifier", row_of_image(b, "cls_classifier.first", x), {.features = labels}));
@@ -57,9 +55,7 @@ void build(NetworkBuilder& b) {
         b.output(b.linear("classifier", row_of_image(b, "classifier.first", x), {.features = labels}));
     } else {
         const bool masked = b.config.architecture_has("ForMaskedImageModeling");
-        if (!architecture.empty() && !masked && !architecture.ends_with("Model"))
-            b.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                                 internal::quote(architecture)));
+        if (!masked) b.refuse_unless_bare();
         if (b.has(b.base + "pooler.dense.weight", !masked)) add_pooler(b, x, hidden);
         b.output(masked ? b.other("decoder", "a convolution and a shuffle of pixels", {x}) : x);
     }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "base/json_document.h"
-#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/family.h"
 
@@ -34,7 +33,6 @@ std::int64_t frame_features(const NetworkBuilder& b) {
 }
 
 void add_head(NetworkBuilder& b, const std::string& x, const std::string& frames) {
-    const std::string architecture = b.config.architecture();
     const auto features = [&](const char* key, std::int64_t otherwise) {
         return b.config.exists() ? b.size(key, otherwise) : 0;
     };
@@ -55,9 +53,7 @@ void add_head(NetworkBuilder& b, const std::string& x, const std::string& frames
         return b.output(
             b.linear("classifier", b.pool("projector.mean", y, Pooling::kMean), {.features = b.config.labels()}));
     }
-    if (!architecture.empty() && !architecture.ends_with("Model"))
-        b.refuse(fmt::format("architectures: expected a network that Octile knows, found {}",
-                             internal::quote(architecture)));
+    b.refuse_unless_bare();
     b.output(x);
 }
 

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <string_view>
+#include <unordered_map>
 
 #include "inputs/messages.h"
 

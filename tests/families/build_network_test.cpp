@@ -29,12 +29,7 @@ TEST_CASE("families: a configuration and the tensors it describes give the same 
         INFO(type << " " << architecture);
         json config = config_of(type, architecture);
         if (type == "falcon") config.erase("intermediate_size");  // has a key of its own
-        const FamilyNetwork described = build(config);
-        const TensorList tensors = tensors_of(described.graph);
-        const FamilyNetwork both = build(config, &tensors);
-        CHECK(layers_of(both.graph, 9) == layers_of(described.graph, 9));
-        CHECK(both.obstacles == described.obstacles);
-        CHECK(described.unknown_keys.empty());
+        const auto [described, both] = check_described(config);
         // Everything around the names leaves the network what it is.
         const TensorList wrapped = tensors_of(described.graph, "module._orig_mod.");
         const FamilyNetwork inner = build(config, &wrapped);

@@ -56,6 +56,22 @@ inline TensorList tensors_of(const Graph& graph, const std::string& wrapper = ""
     return list;
 }
 
+// A network as its configuration describes it, and with the tensors that this names.
+struct DescribedNetwork {
+    FamilyNetwork described, with_tensors;
+};
+
+// Both are the same, and every key is known.
+inline DescribedNetwork check_described(const json& config) {
+    FamilyNetwork described = build(config);
+    const TensorList tensors = tensors_of(described.graph);
+    FamilyNetwork with_tensors = build(config, &tensors);
+    CHECK(layers_of(with_tensors.graph, 9) == layers_of(described.graph, 9));
+    CHECK(with_tensors.obstacles == described.obstacles);
+    CHECK(described.unknown_keys.empty());
+    return {std::move(described), std::move(with_tensors)};
+}
+
 inline Model thin(const FamilyNetwork& network) {
     return linears_and_norms(layers_of(network.graph, 16), false);
 }
