@@ -4,8 +4,6 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <set>
-#include <span>
 
 #include "fuzz/memory_file.h"
 #include "fuzz/require.h"
@@ -15,7 +13,7 @@
 #include "octile/planner.h"
 #include "quantize/graph_of.h"
 #include "quantize/quantize.h"
-#include "tests/packed/checkpoint_builder.h"
+#include "tests/packed/graph_checkpoint.h"
 #include "tests/session/networks.h"
 
 namespace octile::fuzz {
@@ -28,31 +26,10 @@ std::string bytes_of(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string checkpoint_of(const Graph& graph, const TensorLookup& lookup) {
-    test::CheckpointBuilder builder;
-    std::set<std::string> added;
-    const auto add = [&](const std::string& name, bool vector) {
-        if (name.empty() || !added.insert(name).second) return;
-        const MatrixView view = lookup(name)->view;
-        const std::span values(static_cast<const float*>(view.data),
-                               static_cast<std::size_t>(view.rows * view.columns));
-        std::vector<std::int64_t> shape = {view.columns};
-        if (!vector) shape.insert(shape.begin(), view.rows);
-        builder.add(name, DataType::kF32, shape, values);
-    };
-    for (const Node& node : graph.nodes) {
-        for (const EmbeddingTable& table : node.tables)
-            add(table.tensor, false);
-        add(node.weight, node.op != NodeOp::kLinear);
-        add(node.bias, true);
-    }
-    return builder.bytes();
-}
-
 // A network quantized by the ratio, as a packed file.
 std::string packed(const Graph& graph, double min_ratio) {
     const test::RandomTensors tensors(graph);
-    const fs::path source = scratch_file("model.safetensors", checkpoint_of(graph, tensors.lookup()));
+    const fs::path source = scratch_file("model.safetensors", test::checkpoint_of(graph, tensors.lookup()));
     const fs::path target = scratch_folder() / "model.octile";
     const Result<Checkpoint> checkpoint = Checkpoint::open(source, InputFormat::kSafetensors);
     require(checkpoint.ok(), checkpoint.status().message());

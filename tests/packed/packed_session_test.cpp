@@ -1,7 +1,6 @@
 // Networks that run from a packed file: the bits of the same network packed in memory.
 #include <catch2/catch.hpp>
 #include <cstring>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -10,34 +9,11 @@
 #include "quantize/graph_of.h"
 #include "quantize/quantize.h"
 #include "tests/inputs/temp_folder.h"
-#include "tests/packed/checkpoint_builder.h"
+#include "tests/packed/graph_checkpoint.h"
 #include "tests/session/networks.h"
 
 namespace octile::test {
 namespace {
-
-// The tensors that a graph names, as a checkpoint.
-std::string checkpoint_of(const Graph& graph, const TensorLookup& lookup) {
-    CheckpointBuilder builder;
-    std::set<std::string> added;
-    const auto add = [&](const std::string& name, bool vector) {
-        if (name.empty() || !added.insert(name).second) return;
-        const MatrixView view = lookup(name)->view;
-        const std::span values(static_cast<const float*>(view.data),
-                               static_cast<std::size_t>(view.rows * view.columns));
-        builder.add(
-            name, DataType::kF32,
-            vector ? std::vector<std::int64_t>{view.columns} : std::vector<std::int64_t>{view.rows, view.columns},
-            values);
-    };
-    for (const Node& node : graph.nodes) {
-        for (const EmbeddingTable& table : node.tables)
-            add(table.tensor, false);
-        add(node.weight, node.op != NodeOp::kLinear);
-        add(node.bias, true);
-    }
-    return builder.bytes();
-}
 
 std::vector<float> run(Session& session, const std::vector<std::int32_t>& lengths, std::int64_t features) {
     std::vector<std::int32_t> ids;
