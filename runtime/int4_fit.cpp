@@ -179,16 +179,6 @@ Fit best_fit(std::span<const std::int16_t> values) {
     return values.size() == kInt4Group ? Group<kInt4Group>(values).best() : Group<0>(values).best();
 }
 
-float value_at(const MatrixView& weights, std::int64_t at) {
-    if (weights.type == DataType::kF32) return static_cast<const float*>(weights.data)[at];
-    const std::uint32_t bits = static_cast<const std::uint16_t*>(weights.data)[at];
-    if (weights.type == DataType::kBF16) return std::bit_cast<float>(bits << 16);
-    // f16: shifted into place, exponents are short by 112; multiplying makes numbers of subnormals too.
-    const std::uint32_t magnitude = (bits & 0x7fff) << 13, sign = (bits & 0x8000) << 16;
-    if (magnitude >= 0x0f800000) return std::bit_cast<float>(sign | magnitude | 0x7f800000);
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f));
-}
-
 // Fits one output channel after the other, with memory that it keeps.
 class ChannelFitter {
   public:
@@ -203,7 +193,7 @@ class ChannelFitter {
         const std::int64_t from = channel * weights.row_stride;
         std::uint32_t magnitude = std::bit_cast<std::uint32_t>(1e-8f);
         for (std::size_t i = 0; i < weights_.size(); i++) {
-            weights_[i] = value_at(weights, from + static_cast<std::int64_t>(i));
+            weights_[i] = element_at(weights, from + static_cast<std::int64_t>(i));
             magnitude = std::max(magnitude, std::bit_cast<std::uint32_t>(weights_[i]) & 0x7fffffffu);
         }
         const auto absmax = std::bit_cast<float>(magnitude);

@@ -1,6 +1,7 @@
 #include "runtime/matrix.h"
 
 #include <fmt/format.h>
+#include <fp16.h>
 
 #include <algorithm>
 #include <bit>
@@ -53,6 +54,13 @@ Status check_matrix(const char* what, const MatrixView& view) {
     return {};
 }
 
+float element_at(const MatrixView& view, std::int64_t at) {
+    if (view.type == DataType::kF32) return static_cast<const float*>(view.data)[at];
+    const std::uint16_t bits = static_cast<const std::uint16_t*>(view.data)[at];
+    if (view.type == DataType::kF16) return fp16_ieee_to_fp32_value(bits);
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
+
 std::int64_t first_non_finite(const float* values, std::int64_t count) {
     for (std::int64_t i = 0; i < count; i++) {
         if (!std::isfinite(values[i])) return i;
@@ -72,14 +80,9 @@ bool all_finite_f32(const std::uint32_t* values, std::int64_t count) {
 
 std::int64_t first_beyond_f16(const MatrixView& view) {
     constexpr float kFirstBeyond = 65520;  // half way from 65504 to 2^16, from where on rounding gives infinity
-    const auto value = [&](std::int64_t row, std::int64_t column) {
-        const std::int64_t at = row * view.row_stride + column;
-        if (view.type == DataType::kF32) return static_cast<const float*>(view.data)[at];
-        return std::bit_cast<float>(std::uint32_t{static_cast<const std::uint16_t*>(view.data)[at]} << 16);
-    };
     for (std::int64_t row = 0; row < view.rows; row++) {
         for (std::int64_t column = 0; column < view.columns; column++) {
-            const float magnitude = std::abs(value(row, column));
+            const float magnitude = std::abs(element_at(view, row * view.row_stride + column));
             if (magnitude >= kFirstBeyond && std::isfinite(magnitude)) return row;
         }
     }

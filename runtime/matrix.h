@@ -24,6 +24,9 @@ Status out_of_memory(std::size_t bytes);
 // padding at most kMaxElements, and there is data.
 Status check_matrix(const char* what, const MatrixView& view);
 
+// The element of f32, f16 or bf16 that is `at` elements behind the first.
+float element_at(const MatrixView& view, std::int64_t at);
+
 // The first of `count` values that is NaN or infinite, or -1.
 std::int64_t first_non_finite(const float* values, std::int64_t count);
 
