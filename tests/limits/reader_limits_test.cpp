@@ -5,6 +5,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "base/limits.h"
 #include "calibration/activations.h"
@@ -24,7 +25,11 @@ TEST_CASE("Text: devices without an end, pipes and folders", "[text]") {
     const auto start = std::chrono::steady_clock::now();
     require_error(read_text_file("/dev/zero").status(), StatusCode::kParseError, {"/dev/zero:1:", "of at most"});
     require_error(read_model("/dev/zero", {}).status(), StatusCode::kParseError, {"/dev/zero"});
-    for (const InputFormat format : {InputFormat::kSafetensors, InputFormat::kOnnx}) {
+    std::vector<InputFormat> formats = {InputFormat::kSafetensors};
+#ifdef OCTILE_HAS_ONNX
+    formats.push_back(InputFormat::kOnnx);
+#endif
+    for (const InputFormat format : formats) {
         require_error(read_model("/dev/zero", {.tokens = 1, .skip = {}, .format = format}).status(),
                       StatusCode::kIoError, {"/dev/zero", "expected a regular file"});
     }

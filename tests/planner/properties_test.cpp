@@ -203,8 +203,8 @@ TEST_CASE("100,000 layers are planned by cost in less than a second", "[properti
     CHECK(plan.layers.size() == 100000);
     CHECK(plan.layers[2].panel_from == "model.layers.0.norm");
 #ifdef NDEBUG
-    // An optimized build takes a twentieth of it; an emulator beside another test took 6.3 s, anything quadratic takes
+    // An optimized build takes a fifth of it; an emulator or a busy machine several times as long, anything quadratic
     // minutes. bench/ has the figure.
-    CHECK(took.count() < 20);
+    CHECK(took.count() < 5);
 #endif
 }
