@@ -22,8 +22,9 @@ class Decoder {
           f_(facts),
           hidden_(b_.size("hidden_size")),
           ffn_(b_.size("intermediate_size")),
-          heads_(b_.config.exists() ? b_.size("num_attention_heads") : 0),
-          key_heads_(b_.config.extent_or("num_key_value_heads", heads_)),
+          heads_(b_.config.exists() ? b_.size("num_attention_heads", f_.heads) : 0),
+          key_heads_(
+              b_.config.extent_or("num_key_value_heads", f_.key_heads > 0 && heads_ > 0 ? f_.key_heads : heads_)),
           epsilon_(b_.epsilon(f_.epsilon_key, f_.epsilon)),
           activation_(b_.activation_fact(f_.activation_key, f_.activation)),
           attention_(attention_facts(b_, f_.theta, f_.window, f_.windowed)) {
@@ -50,7 +51,9 @@ class Decoder {
     void build() {
         if (f_.experts.count_key && !b_.knows_tensors()) read_dense_blocks();
         const std::string table = b_.base + "embed_tokens";
-        const std::int64_t vocabulary = b_.config.has("vocab_size") ? b_.config.extent("vocab_size") : 0;
+        const std::int64_t vocabulary = b_.config.has("vocab_size") ? b_.config.extent("vocab_size")
+                                        : b_.knows_tensors()        ? 0
+                                                                    : f_.vocabulary;
         // Of a part of a checkpoint: rows from nowhere.
         std::string x = b_.has(table + ".weight", true)
                             ? b_.embedding(table, {{table + ".weight", b_.indices("token_ids"), vocabulary}}, hidden_)

@@ -198,3 +198,21 @@ TEST_CASE("families: DeBERTa's convolution stands between the first two blocks")
     CHECK(row(layers_of(build(config).graph, 8), second).inputs == Strings{"encoder.conv"});
     CHECK(row(thin(build(config)), second).inputs != Strings{"encoder.layer.0.output.LayerNorm"});
 }
+
+TEST_CASE("families: Gemma 3's text within a larger configuration, which leaves out what is transformers' default") {
+    const json config = {
+        {"model_type", "gemma3"},
+        {"architectures", {"Gemma3ForConditionalGeneration"}},
+        {"text_config",
+         {{"model_type", "gemma3_text"}, {"hidden_size", 24}, {"intermediate_size", 40}, {"num_hidden_layers", 1}}}};
+    const Model layers = thin(build(config));
+    const auto ends_with = [&](const std::string& ending) {
+        const auto found = std::find_if(layers.layers.begin(), layers.layers.end(),
+                                        [&](const Layer& layer) { return layer.name.ends_with(ending); });
+        REQUIRE(found != layers.layers.end());
+        return *found;
+    };
+    CHECK(ends_with("q_proj").n == 8 * 256);
+    CHECK(ends_with("k_proj").n == 4 * 256);
+    CHECK(ends_with("lm_head").n == 262208);
+}
