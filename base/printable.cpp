@@ -107,6 +107,10 @@ std::string printable(std::string_view text) {
     return is_printable(text) ? std::string(text) : quote(text);
 }
 
+std::string brief(std::string_view text) {
+    return text.size() < kQuotedBytes ? printable(text) : quote(text);
+}
+
 std::string escape_unprintable(std::string_view text, Breaks breaks) {
     std::string escaped;
     escaped.reserve(text.size());

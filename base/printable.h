@@ -19,6 +19,10 @@ std::string quote(std::string_view text);
 // `text` as it is if it is printable, else as quote() has it: a name in a table or a title.
 std::string printable(std::string_view text);
 
+// The same of a text that may have any length: as quote() has it also if that would cut it. A key or a word of a
+// configuration in a message.
+std::string brief(std::string_view text);
+
 // `text` with what is not printable escaped where it stands, as JSON escapes characters (\u001b) and \xNN for bytes
 // that are none: for whole outputs, whose line feeds and tabs stay, and lines, whose do not. A JSON text stays the same
 // JSON.

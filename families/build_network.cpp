@@ -86,7 +86,7 @@ Result<FamilyNetwork> build(const Recognized& known, const Config& config, const
         for (const std::string& key : unknown_keys(*known.family, *document)) {
             builder.refuse(
                 fmt::format("{}: expected a key that Octile knows of model_type {}, found another (--ignore-key {})",
-                            key, quote(known.model_type), key));
+                            internal::brief(key), quote(known.model_type), internal::brief(key)));
             network.unknown_keys.push_back(key);
         }
     } else {

@@ -237,7 +237,7 @@ std::string NetworkBuilder::rms_norm(const std::string& name, const std::string&
 
 std::string NetworkBuilder::activation(const std::string& name, const std::string& x, const ActivationFact& fact) {
     if (fact.known == Activation::kNone) return x;
-    if (!fact.known) return other(name, "the activation " + fact.word, {x});
+    if (!fact.known) return other(name, "the activation " + internal::brief(fact.word), {x});
     adding(name).activation(wrapped(name), x, *fact.known);
     if (fact.assumed) assume(fmt::format("activation {}, the default", fact.word));
     return wrapped(name);
@@ -250,7 +250,7 @@ std::string NetworkBuilder::add(const std::string& name, const std::string& a, c
 
 std::string NetworkBuilder::gate(const std::string& name, const std::string& gate, const std::string& up,
                                  const ActivationFact& fact) {
-    if (!fact.known) return other(name, "a gate with the activation " + fact.word, {gate, up});
+    if (!fact.known) return other(name, "a gate with the activation " + internal::brief(fact.word), {gate, up});
     if (gate == up || features_of(gate) != features_of(up)) return other(name, "a gate of unlike rows", {gate, up});
     adding(name).gate(wrapped(name), gate, up, *fact.known);
     if (fact.assumed) assume(fmt::format("activation {}, the default", fact.word));

@@ -45,7 +45,7 @@ std::string unknown_key_note(const std::filesystem::path& config, std::string_vi
     return fmt::format(
         "{}: {}: no key that Octile knows of {}: what it changes is not planned, and no network is made "
         "(--ignore-key {})",
-        display(config), key, internal::quote(model_type), key);
+        display(config), internal::brief(key), internal::quote(model_type), internal::brief(key));
 }
 
 }  // namespace octile

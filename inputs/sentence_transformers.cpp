@@ -83,7 +83,8 @@ Pooling pooling_of(const json& document) {
         }
         const auto* const flag =
             std::find_if(kFlags.begin(), kFlags.end(), [&key = key](const auto& known) { return known.first == key; });
-        if (flag == kFlags.end()) fail_at(key, "expected a key of a pooling that Octile knows, found another");
+        if (flag == kFlags.end())
+            fail_at(internal::brief(key), "expected a key of a pooling that Octile knows, found another");
         if (key != "pooling_mode") {
             if (!value.is_boolean()) fail_at(key, "expected true or false, found " + found(value));
             if (value == true) modes.emplace_back(key, flag->second);
