@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <set>
 
 #include "base/printable.h"
 #include "cli/core_option.h"
@@ -84,6 +84,7 @@ std::string usual_core(const TuneArguments& arguments, Isa isa) {
 
 Result<std::vector<tuner::TunedLayer>> read_layers(const TuneArguments& arguments) {
     std::vector<tuner::TunedLayer> layers;
+    std::set<tuner::TunedLayer> seen;
     for (const std::string& file : arguments.files) {
         const Result<Model> model = read_model(file, {.tokens = arguments.tokens, .skip = {}, .format = std::nullopt});
         if (!model.ok()) return model.status();
@@ -94,7 +95,7 @@ Result<std::vector<tuner::TunedLayer>> read_layers(const TuneArguments& argument
                                   fmt::format("{}: expected layers of 1 to {} rows and features, found {}",
                                               display(file), tuner::kMostExtent, extent));
             }
-            if (std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
+            if (seen.insert(layer).second) layers.push_back(layer);
         }
     }
     if (layers.empty()) return usage("FILE: expected layer lists with at least one linear, found none");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "tuner/record.h"
 #include "tuner/schedule_file.h"
@@ -41,10 +42,10 @@ void spread_over_tiles(StageSpace& stage) {
 
 std::vector<TunedLayer> layers_of(const Model& model) {
     std::vector<TunedLayer> layers;
+    std::set<TunedLayer> seen;
     for (const Layer& layer : model.layers) {
         const TunedLayer tuned{layer.m, layer.k, layer.n, layer.activation};
-        if (layer.op == Op::kLinear && std::find(layers.begin(), layers.end(), tuned) == layers.end())
-            layers.push_back(tuned);
+        if (layer.op == Op::kLinear && seen.insert(tuned).second) layers.push_back(tuned);
     }
     return layers;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tuner/schedule_file.h"
+#include "tuner/session.h"
 
 using namespace octile;
 using namespace octile::tuner;
@@ -119,4 +120,18 @@ TEST_CASE("More work is more cycles, and a taller tile reads the weights less of
     Parameters narrow = p;
     narrow.panel_n = 16;
     CHECK(predicted_cycles(narrow, traits, core(), layer) > cycles);
+}
+
+TEST_CASE("Each linear of a network is tuned once, in order, however many there are", "[space]") {
+    // 10^5: looking at all before each would take 5 * 10^9 comparisons, more than the test's time.
+    Model model{.name = "many", .layers = {}};
+    for (int i = 0; i < 100'000; i++) {
+        model.layers.push_back({.name = "l", .m = 1 + i, .k = 64, .n = 64});
+        model.layers.push_back({.name = "again", .m = 1 + i / 2, .k = 64, .n = 64});
+    }
+    model.layers.push_back({.name = "norm", .op = Op::kLayerNorm, .m = 1, .n = 7});
+    const std::vector<TunedLayer> layers = layers_of(model);
+    REQUIRE(layers.size() == 100'000);
+    for (std::size_t i = 0; i < layers.size(); i++)
+        CHECK(layers[i].m == static_cast<std::int64_t>(i) + 1);
 }
