@@ -19,7 +19,7 @@
 #include "cli/output.h"
 #include "cli/shared_options.h"
 #include "inputs/messages.h"
-#include "tuner/core_identity.h"
+#include "tuner/core_names.h"
 #include "tuner/database.h"
 #include "tuner/kernel_versions.h"
 #include "tuner/schedule_file.h"
@@ -175,7 +175,7 @@ int run_export(const Arguments& arguments) {
         return fail(kExitError, fmt::format("{}: {}", display(path), status.message()));
     const Status written = write_file(path, tuner::schedule_text(schedule), WriteOver::kOldContent);
     if (!written.ok()) return fail_by(written);
-    note(fmt::format("wrote {}; build with -DOCTILE_CORE={}", display(path), core));
+    note(fmt::format("wrote {}; build with -DOCTILE_CORES={}", display(path), core));
     return kExitOk;
 }
 
@@ -210,7 +210,8 @@ void add_db_command(CLI::App& app, int& exit_code) {
                          arguments, run_diff, exit_code);
     add(*command, "validate", "Every line that is not what it should be; exit code 1 if there are any", arguments,
         run_validate, exit_code);
-    CLI::App* exporting = add(*command, "export", "Write schedules/<core>.json, which -DOCTILE_CORE=<core> builds with",
+    CLI::App* exporting = add(*command, "export",
+                              "Write schedules/<core>.json, a schedule that builds have (-DOCTILE_CORES=<core>: alone)",
                               arguments, run_export, exit_code);
     exporting
         ->add_option("--core", arguments->core,

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "cli/table.h"
 #include "octile/core.h"
-#include "tuner/core_identity.h"
+#include "tuner/core_names.h"
 
 namespace octile::cli {
 namespace {

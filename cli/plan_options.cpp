@@ -13,7 +13,8 @@
 #include "cli/database_option.h"
 #include "cli/output.h"
 #include "inputs/messages.h"
-#include "tuner/core_identity.h"
+#include "runtime/core_identity.h"
+#include "tuner/core_names.h"
 #include "tuner/selection.h"
 
 namespace octile::cli {
@@ -32,7 +33,7 @@ Result<Force> parse_force(const std::string& text) {
 
 // Whether records of a core are those of the planner's: of this machine for "host".
 bool is_core(std::string_view identity, std::string_view core) {
-    return core == "host" ? identity == tuner::core_identity() : tuner::core_name(identity) == core;
+    return core == "host" ? identity == core_identity() : tuner::core_name(identity) == core;
 }
 
 // What --dim says, "NAME=N" each. A name may have "=" in it.

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Writes one octile_add_kernel() line for every kernel of an architecture: the one place where a schedule becomes rows of the table.
 
-usage: variants.py --output FILE --tiles FILE --schedule default.json [--schedule CORE.json] --base LEVEL LEVEL...
+usage: variants.py --output FILE --tiles FILE [--names FILE] --schedule default.json [--schedule CORE.json] [--core CORE.json]... [--optional-core CORE.json]...
+                   --base LEVEL LEVEL...
 
---tiles gets a row of planner/level_tiles.h for every GEMM of every level in the schedules, those of other architectures too. The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
+The schedules of one archive are several sets: that of the --schedule files, and that of each --core laid over the first of them. A row of the table says
+which sets it is for; what several share is there once. All read the same panels, so that what is packed for one is for all: another core's panels are an
+error, and leave an --optional-core out. --names gets the sets' names, in the order of their bits. --tiles gets a row of planner/level_tiles.h for every GEMM of every level in the schedules, those of other architectures too. The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
 
 A schedule file holds, under "levels", an entry per ISA level; a later file replaces a level's "int8", "fp16", "elementwise" or "epilogue" entry
 of an earlier one as a whole. schedules/format/bounds.json holds the bounds. Fields:
@@ -39,6 +42,7 @@ of an earlier one as a whole. schedules/format/bounds.json holds the bounds. Fie
 """
 
 import argparse
+import dataclasses
 import pathlib
 import re
 import sys
@@ -50,8 +54,10 @@ FLOAT_TYPES = ("f32", "f16", "bf16")
 HALIDE_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "s8": "int8", "i8": "int8", "u8": "uint8", "s16": "int16"}
 ELEMENT_BYTES = {"s8": 1, "u8": 1, "s16": 2, "f16": 2, "f32": 4}
 # In the order of octile::KernelInfo (planner/kernel_info.h), as C++ wants its initialisers.
-ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "weights", "block_rows", "block_columns", "task_rows")
+ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "weights", "block_rows", "block_columns", "task_rows", "schedules")
 TILE_DEFAULTS = {"panels": 1, "k_split": 1, "unroll": 1, "prefetch": 0}
+PANEL_FIELDS = ("form", "panel", "k_block", "cell", "segments", "packed_by", "lanes", "panel_m", "panel_n")
+MOST_SETS = 32  # bits of octile::KernelInfo::schedules
 BLOCKING = ("block_rows", "block_columns", "task_rows")
 
 
@@ -63,6 +69,11 @@ def enumerator(enum: str, name: str) -> str:
     return f"{enum}::k{name.upper() if enum in ('DataType', 'Element') else name[0].upper() + name[1:]}"
 
 
+def identifier(core: str) -> str:
+    """A core's name as part of that of a kernel, which is a C symbol."""
+    return re.sub(r"\W", "_", core, flags=re.ASCII)
+
+
 def argument(text: str) -> str:
     """A quoted argument of CMake that is this text. What no quotes keep together, once it is in a list or a template, is no argument."""
     if re.search(r"[^ -~]|[;@]", text):
@@ -70,30 +81,69 @@ def argument(text: str) -> str:
     return '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"'
 
 
-class Writer:
-    def __init__(self, isa: str):
-        self.isa = isa
-        self.lines: list[str] = []
+@dataclasses.dataclass
+class Entry:
+    """A kernel to be, without its level's name, and the row of it."""
 
-    def add(self, name: str, family: str, row: dict, params: dict, unroll: int = 1, mmla: bool = False, strict: bool = True,
-            same_as: str | None = None) -> None:
-        """`same_as`: the kernel whose code serves this row too."""
-        row = {"isa": enumerator("Isa", self.isa), **row}
+    name: str
+    isa: str
+    family: str
+    row: dict
+    params: dict
+    unroll: int
+    mmla: bool
+    strict: bool
+    same_as: str | None  # the kernel whose code serves this row too
+    sets: int | None = None  # bits of those that it is for; None: all
+
+    def code(self) -> tuple:
+        """All that makes the object."""
+        return self.isa, self.family, tuple(sorted(self.params.items())), self.unroll, self.mmla, self.strict
+
+    def text(self) -> str:
+        row = self.row if self.sets is None else {**self.row, "schedules": f"{self.sets:#x}u"}
         fields = [f"{field}={row[field]}" for field in sorted(row, key=ROW_FIELDS.index)]
-        given = [f"{field}={str(value).lower() if isinstance(value, bool) else value}" for field, value in params.items()]
-        parts = [f"octile_add_kernel({argument(f'{name}_{self.isa}')} FAMILY {argument(family)} ISA {argument(self.isa)}"]
-        if same_as:
-            parts[0] += f" SAME_AS {argument(f'{same_as}_{self.isa}')}"
-        if strict:
+        given = [f"{field}={str(value).lower() if isinstance(value, bool) else value}" for field, value in self.params.items()]
+        parts = [f"octile_add_kernel({argument(f'{self.name}_{self.isa}')} FAMILY {argument(self.family)} ISA {argument(self.isa)}"]
+        if self.same_as:
+            parts[0] += f" SAME_AS {argument(f'{self.same_as}_{self.isa}')}"
+        if self.strict:
             parts.append("FEATURES strict_float")
-        if unroll > 1:
-            parts.append(f"UNROLL {argument(str(unroll))}")
-        if mmla:
+        if self.unroll > 1:
+            parts.append(f"UNROLL {argument(str(self.unroll))}")
+        if self.mmla:
             parts.append("MMLA")
         parts.append("ROW " + " ".join(map(argument, fields)))
         if given:
             parts.append("PARAMS " + " ".join(map(argument, given)))
-        self.lines.append("\n    ".join(parts) + ")")
+        return "\n    ".join(parts) + ")"
+
+
+class Writer:
+    def __init__(self, isa: str):
+        self.isa = isa
+        self.entries: list[Entry] = []
+
+    def add(self, name: str, family: str, row: dict, params: dict, unroll: int = 1, mmla: bool = False, strict: bool = True,
+            same_as: str | None = None) -> None:
+        """`same_as`: the kernel whose code serves this row too."""
+        self.entries.append(Entry(name, self.isa, family, {"isa": enumerator("Isa", self.isa), **row}, params, unroll, mmla, strict, same_as))
+
+
+def merged(sets: dict[str, list[Entry]]) -> list[Entry]:
+    """The entries of all sets, by name: each row once, and each code once."""
+    rows: dict[tuple, Entry] = {}
+    codes: dict[tuple, str] = {}
+    for bit, (core, entries) in enumerate(sets.items()):
+        for entry in entries:
+            key = (*entry.code(), tuple(sorted(entry.row.items())))
+            if key not in rows:
+                name = entry.name if bit == 0 else f"{entry.name}_{identifier(core)}"
+                first = codes.setdefault(entry.code(), name)
+                rows[key] = dataclasses.replace(entry, name=name, sets=0, same_as=None if first == name else first)
+            rows[key].sets |= 1 << bit
+    everywhere = (1 << len(sets)) - 1
+    return [dataclasses.replace(entry, sets=None) if entry.sets == everywhere else entry for entry in rows.values()]
 
 
 def tiles_of(entry: dict, row_panel: int) -> list[dict]:
@@ -105,6 +155,11 @@ def tiles_of(entry: dict, row_panel: int) -> list[dict]:
 def single_tile(tile: dict) -> bool:
     """Only whole panels come in numbers; what is left over, and a single row, is one tile."""
     return tile["m"] < tile["panel_m"] or tile["m"] == 1
+
+
+def order_of(fields: dict, tile: dict) -> str:
+    """One tile of rows meets the panels of weights one after the other, whatever the order."""
+    return "columns" if single_tile(tile) else fields.get("order", "columns")
 
 
 def size_classes(entry: dict) -> list[tuple[str, str, dict]]:
@@ -121,9 +176,36 @@ def gemm_tiles(entry: dict, row_panel: int):
     for suffix, size, fields in size_classes(entry):
         place = {"weights": f"WeightSize::{size}", **{field: fields.get(field, 0) for field in BLOCKING}}
         for tile in tiles_of(fields, row_panel):
-            code = (fields.get("order", "columns"), *sorted(tile.items()))
+            code = (order_of(fields, tile), *sorted(tile.items()))
             twin = built.setdefault(code, suffix)
             yield suffix, place, tile, fields, None if twin == suffix else twin
+
+
+def other_panels(first: dict, other: dict, built: list[str]) -> str | None:
+    """Why a set of schedules cannot be in an archive beside the first: it has other panels, or differs in more than GEMMs."""
+    for isa in built:
+        for kind, entry in first.get(isa, {}).items():
+            fields = [field for field in {**entry, **other[isa][kind]} if entry.get(field) != other[isa][kind].get(field)]
+            fixed = [field for field in fields if kind not in schedule_files.GEMMS or field in PANEL_FIELDS]
+            if fixed:
+                return (f"levels.{isa}.{kind}.{fixed[0]} is {other[isa][kind].get(fixed[0])}; expected {entry.get(fixed[0])}, as in the archive's first "
+                        "schedule, whose panels all of them read")
+    return None
+
+
+def widest_tile(entry: dict) -> int:
+    """Adjacent panels of the widest tile, of weights of any size."""
+    return max(tile.get("panels", 1) for fields in schedule_files.size_classes(entry) for tile in [*fields["tiles"], fields["row"]])
+
+
+def check_widths(sets: dict[str, dict], built: list[str]) -> None:
+    """Weights are padded to whole tiles of every set."""
+    for isa in built:
+        for kind in schedule_files.GEMMS:
+            panels = {core: widest_tile(levels[isa][kind]) for core, levels in sets.items() if kind in levels.get(isa, {})}
+            for core, widest in panels.items():
+                if max(panels.values()) % widest:
+                    fail(f"{core}: levels.{isa}.{kind}: its widest tile spans {widest} panels; expected a divisor of {max(panels.values())}, another set's")
 
 
 def packing_fault(isa: str, levels: dict, built: list[str]) -> str | None:
@@ -175,7 +257,7 @@ def add_int8(out: Writer, entry: dict) -> None:
                      "panel_n": panel_n, "scaling": enumerator("Scaling", scaling)},
                     {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_block": k_block,
                      **form_params(entry, tile), "single_tile": single_tile(tile), "lhs_type": HALIDE_TYPES[panel],
-                     "order": fields.get("order", "columns"), "asymmetric": False, **params},
+                     "order": order_of(fields, tile), "asymmetric": False, **params},
                     unroll=tile["unroll"], mmla=cell_m == 2, same_as=None if twin is None else name + twin)
     if "packed_by" in entry:
         return
@@ -209,7 +291,7 @@ def add_fp16(out: Writer, entry: dict) -> None:
                 {"family": "KernelFamily::kGemmF16", "panel": element, **place, "tile_m": tile["m"], "panel_m": tile["panel_m"], "tile_n": tile_n,
                  "panel_n": panel_n},
                 {"tile_m": tile["m"], "panel_m": tile["panel_m"], "panel_n": panel_n, "panels": tile["panels"], "k_split": tile["k_split"],
-                 "single_tile": single_tile(tile), "lanes": entry["lanes"], "lhs_type": HALIDE_TYPES[panel], "order": fields.get("order", "columns")},
+                 "single_tile": single_tile(tile), "lanes": entry["lanes"], "lhs_type": HALIDE_TYPES[panel], "order": order_of(fields, tile)},
                 unroll=tile["unroll"], strict=False, same_as=None if twin is None else name + twin)
     for x in FLOAT_TYPES:
         for panel_m in (entry["panel_m"], 1):
@@ -298,20 +380,68 @@ def read_schedules(paths: list[pathlib.Path]) -> dict:
         fail(str(error))
 
 
+def add_schedule_options(parser: argparse.ArgumentParser) -> None:
+    """What read_sets() reads."""
+    parser.add_argument("--schedule", type=pathlib.Path, action="append", required=True)
+    parser.add_argument("--core", type=pathlib.Path, action="append", default=[])
+    parser.add_argument("--optional-core", type=pathlib.Path, action="append", default=[])
+    parser.add_argument("levels", nargs="+")
+
+
+def read_sets(arguments: argparse.Namespace) -> dict[str, dict]:
+    """Name -> levels of every set; the first is that of the --schedule files."""
+    sets = {arguments.schedule[-1].stem: read_schedules(arguments.schedule)}
+    first = next(iter(sets.values()))
+    for path in [*arguments.core, *arguments.optional_core]:
+        if path.stem in sets:
+            if path in arguments.optional_core:
+                continue
+            fail(f"two schedules are named {path.stem}")
+        is_default = path == arguments.schedule[0]
+        levels = read_schedules(arguments.schedule[:1] if is_default else [arguments.schedule[0], path])
+        if not is_default and not set(read_schedules([path])) & set(arguments.levels):
+            continue  # another architecture's
+        if fault := other_panels(first, levels, arguments.levels):
+            if path in arguments.core:
+                fail(f"{path}: {fault}")
+            continue
+        sets[path.stem] = levels
+    if len(sets) > MOST_SETS:
+        fail(f"expected at most {MOST_SETS} schedules, found {len(sets)}")
+    for name in sets:
+        try:
+            schedule_files.check_name("schedule", name)
+        except schedule_files.ScheduleError as error:
+            fail(str(error))
+    check_widths(sets, arguments.levels)
+    return sets
+
+
+def entries_of(levels: dict, chosen: dict[str, tuple]) -> list[Entry]:
+    entries = []
+    for isa, kinds in chosen.items():
+        out = Writer(isa)
+        for kind in kinds:
+            if kind in levels[isa]:
+                KINDS[kind](out, levels[isa][kind])
+        entries += out.entries
+    return entries
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--schedule", type=pathlib.Path, action="append", required=True)
+    add_schedule_options(parser)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--tiles", type=pathlib.Path, required=True)
+    parser.add_argument("--names", type=pathlib.Path)
     parser.add_argument("--base", required=True, help="the architecture's lowest level")
-    parser.add_argument("levels", nargs="+")
     arguments = parser.parse_args()
-    levels = read_schedules(arguments.schedule)
+    sets = read_sets(arguments)
+    levels = next(iter(sets.values()))
     defaults = read_schedules(arguments.schedule[:1])
-    lines = ["# Written by generators/variants.py; edit the schedules instead."]
     chosen = {isa: tuple(KINDS) for isa in arguments.levels}
     chosen.setdefault(arguments.base, ("elementwise", "attention"))
-    for isa, kinds in chosen.items():
+    for isa in list(chosen):
         if isa not in levels:
             fail(f"no schedule for level {isa}")
         if fault := packing_fault(isa, levels, arguments.levels):
@@ -319,15 +449,13 @@ def main() -> None:
                 fail(fault)
             # The core's file gave the packer other panels, so it is for cores that do not run this level.
             print(f"-- Octile: without level {isa}, as {arguments.schedule[-1].name} changes the panels that it reads ({fault})")
-            continue
-        out = Writer(isa)
-        for kind in kinds:
-            if kind not in levels[isa]:
-                continue
-            KINDS[kind](out, levels[isa][kind])
-        lines += out.lines
+            del chosen[isa]
+    entries = merged({core: entries_of(of_core, chosen) for core, of_core in sets.items()})
+    lines = ["# Written by generators/variants.py; edit the schedules instead.", *(entry.text() for entry in entries)]
     write_if_changed(arguments.output, "\n".join(lines) + "\n")
     write_if_changed(arguments.tiles, level_tiles(levels))
+    if arguments.names:
+        write_if_changed(arguments.names, "".join(f'"{name}",\n' for name in sets))
 
 
 if __name__ == "__main__":

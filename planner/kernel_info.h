@@ -83,6 +83,10 @@ struct KernelInfo {
     int block_rows = 0;     // rows of activations that stay in the cache while the weights pass; 0: as many as fit
     int block_columns = 0;  // columns of weights that stay in the cache while the blocks of rows pass; 0: all
     int task_rows = 0;      // rows of a thread's piece of work; 0: all
+    // Bit i: the i-th schedule of the archive has it. All schedules of an archive have the same panels.
+    std::uint32_t schedules = ~std::uint32_t{0};
+
+    bool is_of(int schedule) const { return (schedules >> schedule) & 1u; }
 };
 
 }  // namespace octile

@@ -14,10 +14,18 @@ constexpr Kernel kTable[] = {
 #undef OCTILE_KERNEL
 };
 
+constexpr std::string_view kSchedules[] = {
+#include "schedules.inc"
+};
+
 }  // namespace
 
 std::span<const Kernel> kernel_table() {
     return kTable;
+}
+
+std::span<const std::string_view> built_schedules() {
+    return kSchedules;
 }
 
 }  // namespace octile

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "planner/kernel_info.h"
 
@@ -14,6 +15,10 @@ struct Kernel {
 };
 
 std::span<const Kernel> kernel_table();
+
+// Names of the schedules that the rows are for, by the bits of KernelInfo::schedules; the first is for cores that no
+// other is for.
+std::span<const std::string_view> built_schedules();
 
 // The first kernel for which `matches(info)` holds on the highest level of `isas` that has one; null if there is none.
 template <typename Predicate>

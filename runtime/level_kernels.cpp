@@ -21,21 +21,14 @@ Families families_of(Precision precision) {
 
 }  // namespace
 
-LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa) : precision_(precision), isas_(isas), isa_(isa) {
+LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa, int schedule)
+    : precision_(precision), isas_(isas), isa_(isa), schedule_(schedule) {
     const KernelFamily family = families_of(precision).gemm;
     for (const WeightSize size : {WeightSize::kAny, WeightSize::kLarge}) {
         for (const Scaling scaling : {Scaling::kDynamic, Scaling::kAsymmetric, Scaling::kReady})
             if (has_gemm(family, scaling)) gemms_[index(size)][index(scaling)] = gather(family, scaling, size);
     }
-    const auto for_each_tile_n = [&](auto&& body) {
-        for (const auto& size : gemms_) {
-            body(size[0].row->info.tile_n);
-            for (const Kernel* kernel : size[0].wide)
-                body(kernel->info.tile_n);
-        }
-    };
-    for_each_tile_n([&](int tile_n) { column_unit_ = std::max(column_unit_, tile_n); });
-    for_each_tile_n([&](int tile_n) { OCTILE_CHECK_EQ(column_unit_ % tile_n, 0); });
+    column_unit_ = widest_tile(family);
 
     // A level may leave packing to a lower one that has the same panels.
     const Families families = families_of(precision);
@@ -68,6 +61,18 @@ bool LevelKernels::has_gemm(KernelFamily family, Scaling scaling) const {
     });
 }
 
+// Columns that the tiles of every schedule divide, so that weights that were packed by one are for all.
+int LevelKernels::widest_tile(KernelFamily family) const {
+    int widest = 1;
+    const auto for_each_tile_n = [&](auto&& body) {
+        for (const Kernel& kernel : kernel_table())
+            if (kernel.info.family == family && kernel.info.isa == isa_) body(kernel.info.tile_n);
+    };
+    for_each_tile_n([&](int tile_n) { widest = std::max(widest, tile_n); });
+    for_each_tile_n([&](int tile_n) { OCTILE_CHECK_EQ(widest % tile_n, 0); });
+    return widest;
+}
+
 GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSize size) const {
     GemmKernels found;
     int widest = 0;
@@ -76,7 +81,7 @@ GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSiz
     found.wide.resize(static_cast<std::size_t>(widest));
     for (const Kernel& kernel : kernel_table()) {
         const KernelInfo& info = kernel.info;
-        if (info.family != family || info.isa != isa_ || info.scaling != scaling) continue;
+        if (info.family != family || info.isa != isa_ || info.scaling != scaling || !info.is_of(schedule_)) continue;
         const Kernel*& place =
             info.panel_m == widest ? found.wide[static_cast<std::size_t>(info.tile_m - 1)] : found.row;
         // Where the schedule makes no difference, the kernels for any size serve large weights too.
@@ -88,14 +93,14 @@ GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSiz
     return found;
 }
 
-const LevelKernels* LevelKernels::find(Precision precision, IsaSet isas) {
+const LevelKernels* LevelKernels::find(Precision precision, IsaSet isas, int schedule) {
     // Each leads to the one that was there before it. Without a lock, which a forked child might find taken, and never
     // freed: destructors of the program's static objects, and threads that run while they do, may still call kernels.
     static constinit std::atomic<const LevelKernels*> newest = nullptr;
     const auto among_known = [&](const LevelKernels* first) {
         const LevelKernels* level = first;
-        while (level &&
-               !(level->precision_ == precision && level->isas_ == isas && level->table_ == kernel_table().data()))
+        while (level && !(level->precision_ == precision && level->isas_ == isas && level->schedule_ == schedule &&
+                          level->table_ == kernel_table().data()))
             level = level->older_;
         return level;
     };
@@ -104,7 +109,7 @@ const LevelKernels* LevelKernels::find(Precision precision, IsaSet isas) {
     const KernelFamily family = families_of(precision).gemm;
     const Kernel* best = find_kernel(isas, [&](const KernelInfo& info) { return info.family == family; });
     if (!best) return nullptr;
-    std::unique_ptr<LevelKernels> made(new LevelKernels(precision, isas, best->info.isa));
+    std::unique_ptr<LevelKernels> made(new LevelKernels(precision, isas, best->info.isa, schedule));
     do {
         // Another thread may have made the same: there is to be one of each.
         if (const LevelKernels* level = among_known(seen)) return level;

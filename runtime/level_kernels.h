@@ -1,5 +1,5 @@
-// The kernels that one linear layer needs, found once per precision and set of ISA levels: a call at M = 1 is too short
-// to search the table.
+// The kernels that one linear layer needs, found once per precision, set of ISA levels and schedule: a call at M = 1 is
+// too short to search the table.
 #pragma once
 
 #include <array>
@@ -20,8 +20,9 @@ struct GemmKernels {
 
 class LevelKernels {
   public:
-    // Null if no level of `isas` has kernels of this precision. Lives as long as the process.
-    static const LevelKernels* find(Precision precision, IsaSet isas);
+    // Null if no level of `isas` has kernels of this precision. `schedule`: of built_schedules(). Lives as long as the
+    // process.
+    static const LevelKernels* find(Precision precision, IsaSet isas, int schedule);
 
     Precision precision() const { return precision_; }
     Isa isa() const { return row().isa; }
@@ -29,7 +30,7 @@ class LevelKernels {
     int k_block() const { return row().k_block; }
     int panel_n() const { return row().panel_n; }
     int panel_m(bool single_row) const { return single_row ? row().panel_m : wide().panel_m; }
-    // Columns that every tile divides: what the weights are padded to.
+    // Columns that every tile of every schedule divides: what the weights are padded to.
     int column_unit() const { return column_unit_; }
 
     // For rows that were quantized in this way. Kernels of their own have asymmetric rows and, on some levels, those
@@ -51,10 +52,11 @@ class LevelKernels {
         return static_cast<std::size_t>(value);
     }
 
-    LevelKernels(Precision precision, IsaSet isas, Isa isa);
+    LevelKernels(Precision precision, IsaSet isas, Isa isa, int schedule);
     using ByType = std::array<const Kernel*, static_cast<std::size_t>(DataType::kI8) + 1>;
 
     bool has_gemm(KernelFamily family, Scaling scaling) const;
+    int widest_tile(KernelFamily family) const;
     GemmKernels gather(KernelFamily family, Scaling scaling, WeightSize size) const;
     const KernelInfo& row() const { return gemms_[0][0].row->info; }
     const KernelInfo& wide() const { return gemms_[0][0].tallest(); }
@@ -62,6 +64,7 @@ class LevelKernels {
     Precision precision_;
     IsaSet isas_;
     Isa isa_;
+    int schedule_;
     const Kernel* table_ = kernel_table().data();  // the measuring program has several
     const LevelKernels* older_ = nullptr;
     std::array<std::array<GemmKernels, 4>, 2> gemms_;  // [WeightSize][Scaling]; empty: those of kDynamic serve

@@ -10,6 +10,7 @@
 #include "runtime/linear_parts.h"
 #include "runtime/norm_strips.h"
 #include "runtime/parallel.h"
+#include "runtime/schedule_in_use.h"
 #include "runtime/workspace.h"
 
 namespace octile {
@@ -103,7 +104,9 @@ Result<Linear> Linear::State::pack(std::span<const Source> sources, const Linear
     if (!options.input_multiplier.empty())
         if (Status status = check_input_multiplier(options.input_multiplier, sources[0].weights.columns); !status.ok())
             return status;
-    const LevelKernels* kernels = LevelKernels::find(options.precision, isas);
+    const Result<int> schedule = schedule_in_use();
+    if (!schedule.ok()) return schedule.status();
+    const LevelKernels* kernels = LevelKernels::find(options.precision, isas, schedule.value());
     if (!kernels) return no_kernel(options.precision, isas);
     auto state = std::make_unique<State>();
     state->options = options;
@@ -284,7 +287,7 @@ LinearParts LinearParts::of(const Linear& linear) {
 
 bool LinearParts::fits(const WeightLayout& layout, std::int64_t padded_n, std::int64_t n, Precision precision,
                        IsaSet isas) {
-    const LevelKernels* kernels = LevelKernels::find(precision, isas);
+    const LevelKernels* kernels = LevelKernels::find(precision, isas, 0);  // all schedules read the same panels
     if (!kernels) return false;
     PackedWeights wanted;
     wanted.kernels = kernels;
@@ -293,7 +296,9 @@ bool LinearParts::fits(const WeightLayout& layout, std::int64_t padded_n, std::i
 
 Result<Linear> LinearParts::make(const LinearParts& parts, std::shared_ptr<const void> owner, IsaSet isas) {
     if (const Result<ThreadLimit> threads = thread_limit(); !threads.ok()) return threads.status();
-    const LevelKernels* kernels = LevelKernels::find(parts.options.precision, isas);
+    const Result<int> schedule = schedule_in_use();
+    if (!schedule.ok()) return schedule.status();
+    const LevelKernels* kernels = LevelKernels::find(parts.options.precision, isas, schedule.value());
     if (!kernels) return no_kernel(parts.options.precision, isas);
     auto state = std::make_unique<Linear::State>();
     state->options = parts.options;

@@ -59,7 +59,7 @@ class CandidateWriter(variants.Writer):
         elif not self._is_needed(row):
             return
         super().add(name, family, row, params, unroll, mmla, strict)
-        self._all.setdefault(f"{name}_{self.isa}", self.lines[-1])
+        self._all.setdefault(f"{name}_{self.isa}", self.entries[-1].text())
 
     @staticmethod
     def _is_needed(row: dict) -> bool:

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tuner/core_identity.h"
+#include "tuner/core_names.h"
 #include "tuner/database.h"
 #include "tuner/kernel_versions.h"
 

@@ -323,7 +323,7 @@ class GeneratedTextTest(HostileTest):
         evil = [') execute_process(COMMAND touch PWNED) message(', '"', '\\', '\\")', "${CMAKE_COMMAND}", "$ENV{PATH}", "$<1:x>", "]]", "# no comment", "a b", "[=[", "\\n"]
         writer = variants.Writer("i8mm")
         writer.add(evil[0], evil[1], {"block_rows": evil[2]}, dict(enumerate(evil)), unroll=2, same_as=evil[3])
-        seen = self.run_cmake("\n".join(writer.lines))
+        seen = self.run_cmake("\n".join(entry.text() for entry in writer.entries))
         for text in evil:
             self.assertIn(text, seen)
         self.assertIn(f"<{evil[0]}_i8mm>", seen)

@@ -80,7 +80,7 @@ class SearchTest(TuneTest):
         self.tune("ok")
         answer = self.octile("db", "export", "t.jsonl", "-o", "neoverse-n2.json")
         self.assertEqual(answer.code, 0, answer.err)
-        self.assertIn("-DOCTILE_CORE=neoverse-n2", answer.err)
+        self.assertIn("-DOCTILE_CORES=neoverse-n2", answer.err)
         schedule = json.loads((self.folder / "neoverse-n2.json").read_text())
         self.assertEqual(list(schedule["levels"]), ["i8mm"])
         subprocess.run([sys.executable, "-B", ROOT / "generators/variants.py", "--schedule", ROOT / "schedules/default.json", "--schedule",

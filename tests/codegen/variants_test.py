@@ -57,7 +57,9 @@ class VariantsTest(unittest.TestCase):
 
     def test_another_order_is_other_code(self):
         run = Run(schedule(order="columns", large={"order": "rows"}))
-        self.assertNotIn("SAME_AS", run.kernels["gemm_s8_7x48x4_large_avx512vnni"])
+        self.assertNotIn("SAME_AS", run.kernels["gemm_s8_8x48x4_large_avx512vnni"])
+        # But for tiles that are one of a kind, which have no order.
+        self.assertEqual(run.field("gemm_s8_7x48x4_large_avx512vnni", "SAME_AS"), "gemm_s8_7x48x4_avx512vnni")
 
     def test_tiles_for_the_planner_are_those_of_every_level(self):
         run = Run(schedule())
@@ -73,6 +75,68 @@ class VariantsTest(unittest.TestCase):
             run = Run(schedule(**changes))
             self.assertRegex(run.error, r"^variants: \S+/core\.json: levels\.avx512vnni\.int8\.")
             self.assertIn(message, run.error)
+
+
+class SetsTest(unittest.TestCase):
+    """Several schedules in one archive."""
+
+    def run_with(self, cores: dict[str, dict], *options: str) -> tuple[subprocess.CompletedProcess, dict[str, str], list[str]]:
+        """`cores`: option, space and name -> int8 entry of avx512vnni."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder)
+            given = []
+            for core, entry in cores.items():
+                option, name = core.split()
+                (path / f"{name}.json").write_text(json.dumps({"levels": {"avx512vnni": {"int8": entry}}}))
+                given += [option, path / f"{name}.json"]
+            done = subprocess.run([sys.executable, VARIANTS, "--output", path / "out", "--tiles", path / "tiles", "--names", path / "names",
+                                   "--schedule", DEFAULT, *given, *options, "--base", "avx2", "avx512vnni"], capture_output=True, text=True)
+            if done.returncode:
+                return done, {}, []
+            calls = re.findall(r'^octile_add_kernel\("(\w+)" (.*?)\)$', (path / "out").read_text(), re.M | re.S)
+            self.assertEqual(len(calls), len(dict(calls)))
+            return done, dict(calls), json.loads("[" + (path / "names").read_text().rstrip(",\n") + "]")
+
+    def default_entry(self, **changes) -> dict:
+        return {**json.loads(DEFAULT.read_text())["levels"]["avx512vnni"]["int8"], **changes}
+
+    def test_what_is_the_default_is_there_once(self):
+        _, alone, _ = self.run_with({})
+        _, kernels, names = self.run_with({"--core a": self.default_entry(), "--core b-1.c": self.default_entry()})
+        self.assertEqual(names, ["default", "a", "b-1.c"])
+        self.assertEqual(kernels, alone)
+        self.assertNotIn("schedules=", "".join(kernels.values()))
+
+    def test_rows_say_which_sets_they_are_for(self):
+        row = {"k_split": 4, "unroll": 2}
+        _, kernels, _ = self.run_with({"--core a": self.default_entry(row=row), "--core b-1": self.default_entry(row=row, block_rows=32)})
+        at = {name: re.search(r'"schedules=(\w+)"', text) for name, text in kernels.items() if "8x48x4_avx" in name or "1x48x4_row" in name}
+        bits = {name: found and found.group(1) for name, found in at.items()}
+        self.assertEqual(bits["gemm_s8_1x48x4_row_avx512vnni"], "0x1u")
+        self.assertEqual(bits["gemm_s8_1x48x4_row_a_avx512vnni"], "0x2u")
+        self.assertEqual(bits["gemm_s8_1x48x4_row_b_1_avx512vnni"], "0x4u")  # the blocking is in its row
+        self.assertEqual(bits["gemm_s8_8x48x4_avx512vnni"], "0x3u")
+        self.assertNotIn("SAME_AS", kernels["gemm_s8_1x48x4_row_a_avx512vnni"])
+        self.assertIn('SAME_AS "gemm_s8_1x48x4_row_a_avx512vnni"', kernels["gemm_s8_1x48x4_row_b_1_avx512vnni"])
+        self.assertIn('SAME_AS "gemm_s8_8x48x4_avx512vnni"', self.run_with({"--core a": self.default_entry(block_rows=32)})[1]["gemm_s8_8x48x4_a_avx512vnni"])
+
+    def test_other_panels_are_an_archive_of_their_own(self):
+        tiles = [{"m": m} for m in range(1, 7)]
+        other = self.default_entry(panel_m=6, tiles=tiles, large={"order": "columns"})
+        done, _, _ = self.run_with({"--core narrow": other})
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^variants: \S+/narrow\.json: levels\.avx512vnni\.int8\.panel_m is 6; expected 8, as in the archive's first schedule")
+        _, kernels, names = self.run_with({"--optional-core narrow": other, "--optional-core same": self.default_entry()})
+        self.assertEqual(names, ["default", "same"])
+        self.assertEqual(kernels, self.run_with({})[1])
+
+    def test_files_for_other_architectures_are_no_sets(self):
+        self.assertEqual(self.run_with({}, "--core", str(ROOT / "schedules/neoverse-n1.json"))[2], ["default"])
+
+    def test_tiles_whose_widths_do_not_divide(self):
+        done, _, _ = self.run_with({"--core a": self.default_entry(row={"panels": 2}), "--core b": self.default_entry(row={"panels": 3})})
+        self.assertEqual(done.stderr.strip(),
+                         "variants: a: levels.avx512vnni.int8: its widest tile spans 2 panels; expected a divisor of 3, another set's")
 
 
 class CoreFilesTest(unittest.TestCase):

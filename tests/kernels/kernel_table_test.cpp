@@ -1,5 +1,7 @@
 // The kernel table is consistent with itself and with what dispatch relies on. Holds for every build, whatever CPU the
 // test runs on.
+#include <algorithm>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
@@ -110,6 +112,13 @@ std::string name_from_fields(const KernelInfo& info) {
     const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16;
     if (gemm && is_for_single_row(info)) name << "_row";
     if (info.weights == WeightSize::kLarge) name << "_large";
+    // What the first schedule does not have is called after the first that does.
+    if (!info.is_of(0)) {
+        std::string schedule(built_schedules()[static_cast<std::size_t>(std::countr_zero(info.schedules))]);
+        std::replace_if(
+            schedule.begin(), schedule.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+        name << '_' << schedule;
+    }
     name << '_' << name_of(info.isa);
     return name.str();
 }
@@ -242,22 +251,41 @@ TEST_CASE("every level has a GEMM of every scaling for every number of rows, onc
             for (const KernelInfo& info : rows_of(isa, path.gemm))
                 if (info.scaling == Scaling::kReady) scalings.insert(Scaling::kReady);
             const int wide = wide_panel(isa, path.gemm);
-            std::map<std::tuple<bool, int, Scaling, WeightSize>, int> gemms;
-            std::set<WeightSize> sizes = {WeightSize::kAny};
-            for (const KernelInfo& info : rows_of(isa, path.gemm)) {
-                gemms[{info.panel_m == wide, info.tile_m, info.scaling, info.weights}]++;
-                sizes.insert(info.weights);
-            }
-            for (const Scaling scaling : scalings) {
-                for (const WeightSize size : sizes) {
-                    CHECK(gemms[{false, 1, scaling, size}] == 1);
-                    for (int rows = 1; rows <= wide; rows++)
-                        CHECK(gemms[{true, rows, scaling, size}] == 1);
+            for (int schedule = 0; schedule < static_cast<int>(built_schedules().size()); schedule++) {
+                INFO(built_schedules()[static_cast<std::size_t>(schedule)]);
+                std::map<std::tuple<bool, int, Scaling, WeightSize>, int> gemms;
+                std::set<WeightSize> sizes = {WeightSize::kAny};
+                for (const KernelInfo& info : rows_of(isa, path.gemm)) {
+                    if (!info.is_of(schedule)) continue;
+                    gemms[{info.panel_m == wide, info.tile_m, info.scaling, info.weights}]++;
+                    sizes.insert(info.weights);
                 }
+                for (const Scaling scaling : scalings) {
+                    for (const WeightSize size : sizes) {
+                        CHECK(gemms[{false, 1, scaling, size}] == 1);
+                        for (int rows = 1; rows <= wide; rows++)
+                            CHECK(gemms[{true, rows, scaling, size}] == 1);
+                    }
+                }
+                // Looked up and found above: a count that grew would be a row that nobody can reach.
+                CHECK(gemms.size() == scalings.size() * sizes.size() * static_cast<std::size_t>(wide + 1));
             }
-            // Looked up and found above: a count that grew would be a row that nobody can reach.
-            CHECK(gemms.size() == scalings.size() * sizes.size() * static_cast<std::size_t>(wide + 1));
         }
+    }
+}
+
+TEST_CASE("every row is of a schedule of the archive, and but for GEMMs of all") {
+    const auto schedules = static_cast<int>(built_schedules().size());
+    REQUIRE(schedules >= 1);
+    REQUIRE(schedules <= 32);
+    for (const Kernel& kernel : kernel_table()) {
+        INFO(kernel.info.name);
+        int count = 0;
+        for (int schedule = 0; schedule < schedules; schedule++)
+            count += kernel.info.is_of(schedule);
+        CHECK(count >= 1);
+        const bool gemm = kernel.info.family == KernelFamily::kGemmS8 || kernel.info.family == KernelFamily::kGemmF16;
+        if (!gemm) CHECK(count == schedules);
     }
 }
 

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "octile/linear.h"
+#include "runtime/kernel_table.h"
 #include "tests/kernels/run_layer.h"
 #include "tests/reference/epilogue.h"
 #include "tests/reference/hash.h"
 #include "tests/reference/linear.h"
 #include "tests/support/levels.h"
 #include "tests/support/matrices.h"
+#include "tests/support/process_settings.h"
 #include "tests/support/seed.h"
 #include "tests/support/shapes.h"
 #include "tests/support/typed_matrix.h"
@@ -172,6 +174,20 @@ TEST_CASE("int8 linear: the golden bits, from the reference") {
         const std::uint64_t hash = hash_of(configuration, run_reference);
         INFO(configuration.name << std::hex << ": 0x" << hash << " against 0x" << configuration.golden);
         CHECK(hash == configuration.golden);
+    }
+}
+
+TEST_CASE("int8 linear: the golden bits, by every schedule of the archive") {
+    for (const std::string_view schedule : built_schedules()) {
+        const EnvironmentVariable core("OCTILE_CORE", std::string(schedule));
+        for (const Configuration& configuration : kConfigurations) {
+            const IsaSet isas = supported_isas();
+            const std::uint64_t hash =
+                hash_of(configuration, [&](const Layer& layer) { return run_linear(layer, isas); });
+            INFO(schedule << ", " << configuration.name << std::hex << ": 0x" << hash << " against 0x"
+                          << configuration.golden);
+            CHECK(hash == configuration.golden);
+        }
     }
 }
 

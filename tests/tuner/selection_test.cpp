@@ -1,9 +1,10 @@
 #include "tuner/selection.h"
+#include "runtime/core_identity.h"
 
 #include <catch2/catch.hpp>
 
 #include "tests/tuner/records.h"
-#include "tuner/core_identity.h"
+#include "tuner/core_names.h"
 #include "tuner/schedule_file.h"
 
 using namespace octile;

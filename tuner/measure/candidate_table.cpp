@@ -87,6 +87,12 @@ std::span<const Kernel> kernel_table() {
     return tables()[selected];
 }
 
+// A candidate's is the only one.
+std::span<const std::string_view> built_schedules() {
+    static constexpr std::string_view kCandidate[] = {"default"};
+    return kCandidate;
+}
+
 namespace measure {
 
 std::string_view measured_kernel() {

@@ -12,7 +12,8 @@
 #include "bench/timing.h"
 #include "octile/cpu.h"
 #include "octile/parallel.h"
-#include "tuner/core_identity.h"
+#include "runtime/core_identity.h"
+#include "tuner/core_names.h"
 #include "tuner/kernel_versions.h"
 #include "tuner/measure/candidate_table.h"
 
@@ -101,7 +102,7 @@ Result<Answer> run_job(const JobText& job, const std::string& emulated) {
                   .kernel = std::string(measured_kernel()),
                   .kernels = std::string(tuner::digest_of_kernel(measured_kernel())),
                   .isa = std::string(name_of(isa)),
-                  .core = tuner::core_identity(),
+                  .core = core_identity(),
                   .vector_bits = tuner::vector_bits(),
                   .octile = OCTILE_VERSION,
                   .halide = std::string(tuner::halide_version()),
