@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "base/json_builder.h"
 #include "base/limits.h"
 #include "base/printable.h"
 
@@ -63,12 +64,18 @@ std::optional<JsonError> parse_json(std::string_view text, json& document) {
                         true);
     }
     try {
-        document = json::parse(text);
+        JsonBuilder builder(document);
+        json::sax_parse(text, &builder);
         return std::nullopt;
     } catch (const json::parse_error& error) {
+        take_apart(document);
         return error_at(text, std::min(error.byte == 0 ? 0 : error.byte - 1, text.size()), reason_of(error));
     } catch (const json::exception& error) {  // a number beyond double's range
+        take_apart(document);
         return JsonError{0, 0, reason_of(error), false};
+    } catch (const std::bad_alloc&) {
+        take_apart(document);
+        throw;
     }
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/json_builder.h"
 #include "base/printable.h"
 
 namespace octile {
@@ -36,6 +37,7 @@ const std::string& string_at(const json& value, const std::string& pointer) {
 
 Status read_json(std::string_view text, const std::string& file, const std::function<void(const json&)>& walk) try {
     json document;
+    const internal::TakenApart apart(document);
     if (const std::optional<internal::JsonError> error = internal::parse_json(text, document)) {
         const std::string place = error->line == 0 ? file : fmt::format("{}:{}:{}", file, error->line, error->column);
         const std::string_view expected = error->too_deep ? "" : "expected JSON, found ";

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/onednn_problem.h"
 #include "inputs/post_ops.h"

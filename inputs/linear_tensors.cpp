@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/pattern.h"
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_names.h"
 #include "inputs/tied_head.h"

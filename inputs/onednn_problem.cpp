@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 
 namespace octile {

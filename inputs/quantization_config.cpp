@@ -7,7 +7,7 @@
 
 #include "base/json_document.h"
 #include "base/limits.h"
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/text_file.h"
 

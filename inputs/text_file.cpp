@@ -3,13 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
 
 #include "base/input_files.h"
-#include "inputs/messages.h"
+#include "base/path_text.h"
 
 namespace octile {
 namespace {
@@ -37,16 +36,9 @@ Result<std::string> read_text_file(const std::filesystem::path& path, std::size_
     }
     ::close(file);
     if (error != 0) return io_error(path, error);
-    if (text.size() > max_bytes) {
-        return parse_error(display(path) + ":1: expected a layer list of at most " + std::to_string(max_bytes) +
-                           " bytes, found more");
-    }
-
-    if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
-        const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-        return parse_error(display(path) + ":" + std::to_string(line) + ": expected UTF-8 text, found a NUL byte");
-    }
-    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+    const Result<std::string_view> taken = text_of(text, path, max_bytes);
+    if (!taken.ok()) return taken.status();
+    text.erase(0, text.size() - taken->size());
     return text;
 }
 

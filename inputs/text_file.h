@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "inputs/layer_lists/list_text.h"
 #include "octile/status.h"
 
 namespace octile {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/onednn_problem.h"
 #include "inputs/post_ops.h"

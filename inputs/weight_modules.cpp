@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/packed_forms.h"
 #include "inputs/tensor_names.h"

@@ -8,6 +8,7 @@
 
 #include "base/join.h"
 #include "base/json.h"
+#include "base/json_builder.h"
 #include "base/limits.h"
 #include "base/names.h"
 #include "base/printable.h"
@@ -335,8 +336,9 @@ std::string to_json(const PackedDirectory& directory) {
 }
 
 Result<PackedDirectory> directory_from_json(std::string_view text, const PackedHeader& header) {
-    const Result<json> document = internal::parse_json(text);
+    Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
+    const internal::TakenApart apart(document.value());
     return DirectoryReader(header).read(document.value());
 }
 

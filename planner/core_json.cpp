@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/json_builder.h"
 #include "octile/core.h"
 #include "octile/planner.h"
 #include "planner/json_reader.h"
@@ -178,8 +179,9 @@ std::string strings_text(const std::vector<std::string>& values) {
 }  // namespace
 
 Result<Core> core_from_json(std::string_view text) {
-    const Result<json> document = internal::parse_json(text);
+    Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
+    const internal::TakenApart apart(document.value());
     Status status;
     ObjectReader reader(document.value(), "", status, kDocument);
     if (document->is_object() && !document->contains("core")) {

@@ -3,6 +3,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/json_builder.h"
 #include "base/printable.h"
 #include "octile/planner.h"
 #include "planner/json_reader.h"
@@ -248,14 +249,16 @@ Result<Plan> plan_from_json(const json& object, const std::string& path) {
 }
 
 Result<Plan> plan_from_json(std::string_view text) {
-    const Result<json> document = internal::parse_json(text);
+    Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
+    const internal::TakenApart apart(document.value());
     return read_plan(document.value(), "");
 }
 
 Result<std::vector<Plan>> plans_from_json(std::string_view text) {
-    const Result<json> document = internal::parse_json(text);
+    Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
+    const internal::TakenApart apart(document.value());
     std::vector<Plan> plans;
     const json& root = document.value();
     if (!root.is_array()) {

@@ -31,6 +31,7 @@ int parallel_for(int count, int (*task)(void* context, int index), void* context
 
 Status FirstError::take(int code) {
     if (code == 0 || !status_.ok()) return std::move(status_);
+    if (code == kNoMemory) return Status(StatusCode::kOutOfMemory, "not enough memory");
     return Status(StatusCode::kInternal,
                   fmt::format("the loop over the pieces of a kernel's work failed with code {}", code));
 }

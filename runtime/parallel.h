@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -11,6 +12,10 @@
 #include "runtime/float_environment.h"
 
 namespace octile {
+
+// What a piece returns that had no memory, for a message as a rule: no exception passes through the loop of whoever
+// runs it, a worker or the program's own pool.
+inline constexpr int kNoMemory = -12'000;
 
 // Collects the first failure of the pieces of a loop.
 class FirstError {
@@ -21,7 +26,8 @@ class FirstError {
         if (status_.ok()) status_ = std::move(status);
         return 1;
     }
-    // `code`: what the loop returned. Non-zero without a failed piece, it comes from the caller's pool: kInternal.
+    // `code`: what the loop returned. Non-zero without a failed piece, it is kNoMemory, or comes from the caller's
+    // pool: kInternal.
     Status take(int code);
 
   private:
@@ -40,7 +46,7 @@ int piece_count(std::int64_t steps, double operations);
 int max_pieces();
 
 // Runs body(piece, begin, end) over [0, steps) cut into `pieces` ranges, on whatever threads, rounding to nearest. body
-// returns 0, or what this returns.
+// returns 0, or what this returns; kNoMemory where it throws std::bad_alloc.
 template <typename Body>
 int parallel_pieces(std::int64_t steps, int pieces, Body&& body) {
     struct Context {
@@ -50,7 +56,11 @@ int parallel_pieces(std::int64_t steps, int pieces, Body&& body) {
 
         int run(int piece) const {
             const DefaultFloats floats;
-            return body(piece, steps * piece / pieces, steps * (piece + 1) / pieces);
+            try {
+                return body(piece, steps * piece / pieces, steps * (piece + 1) / pieces);
+            } catch (const std::bad_alloc&) {
+                return kNoMemory;
+            }
         }
     } context{steps, pieces, body};
     return parallel_for(

@@ -18,7 +18,10 @@ LAYERS = {
     "packed": ["octile", "base", "planner", "runtime"],
     "session": ["octile", "base", "planner", "runtime"],
     "families": ["octile", "base"],
-    "inputs": ["octile", "base", "families"],
+    # The readers that are in the archive.
+    "inputs/layer_lists": ["octile", "base"],
+    "inputs": ["octile", "base", "families", "inputs/layer_lists"],
+    "capi": ["octile", "base", "session", "inputs/layer_lists"],
     "calibration": ["octile", "base", "planner", "inputs"],
     "quantize": ["octile", "base", "planner", "runtime", "packed", "inputs", "families"],
     "tuner": ["octile", "base", "planner", "runtime", "inputs"],

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/json_builder.h"
 #include "octile/graph.h"
 #include "octile/planner.h"
 #include "planner/json_reader.h"
@@ -193,8 +194,9 @@ std::string to_json(const Graph& graph) {
 }
 
 Result<Graph> graph_from_json(std::string_view text) {
-    const Result<json> document = internal::parse_json(text);
+    Result<json> document = internal::parse_json(text);
     if (!document.ok()) return document.status();
+    const internal::TakenApart apart(document.value());
     Status status;
     ObjectReader reader(document.value(), "", status, "graph");
     reader.integer("octile_graph", 1, 1);

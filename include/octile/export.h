@@ -4,6 +4,8 @@
 
 #if defined(OCTILE_SHARED)  // set by the build, for the library and whoever links it
 #define OCTILE_API [[gnu::visibility("default")]]
+#define OCTILE_C_API __attribute__((visibility("default")))
 #else
 #define OCTILE_API
+#define OCTILE_C_API
 #endif

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "base/limits.h"
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 
 namespace octile {

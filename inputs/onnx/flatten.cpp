@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/onnx/node_order.h"
 #include "inputs/onnx/quantized_forms.h"

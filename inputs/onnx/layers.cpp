@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/onnx/flatten.h"
 #include "inputs/onnx/linear.h"

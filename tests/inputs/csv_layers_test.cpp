@@ -1,4 +1,4 @@
-#include "inputs/csv_layers.h"
+#include "inputs/layer_lists/csv_layers.h"
 
 #include <catch2/catch.hpp>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "inputs/json_layers.h"
+#include "inputs/layer_lists/json_layers.h"
 
 #include <catch2/catch.hpp>
 #include <string>

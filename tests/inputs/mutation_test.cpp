@@ -7,8 +7,8 @@
 #include <string>
 
 #include "inputs/benchdnn_layers.h"
-#include "inputs/csv_layers.h"
-#include "inputs/json_layers.h"
+#include "inputs/layer_lists/csv_layers.h"
+#include "inputs/layer_lists/json_layers.h"
 #include "inputs/linear_tensors.h"
 #include "inputs/model_config.h"
 #include "inputs/read_model.h"

@@ -15,6 +15,8 @@ import sys
 
 EXAMPLE = "examples/linear"
 EXAMPLE_PRINTS = "y[0, 0] = 769, expected 769"
+C_EXAMPLE = "examples/c"
+STRICT_C = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 STRICT = ["-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 
 
@@ -64,10 +66,10 @@ class Package:
         run([self.cmake, "--install", self.build, "--prefix", staged])
         shutil.rmtree(self.prefix, ignore_errors=True)
         staged.rename(self.prefix)
-        public = {path.name for path in (self.source / "include/octile").iterdir()}
-        installed = {path.name for path in (self.prefix / "include/octile").iterdir()}
+        public, installed = ({path.relative_to(folder) for path in folder.rglob("*")}
+                             for folder in (self.source / "include/octile", self.prefix / "include/octile"))
         if installed != public:
-            fail(f"include/octile and the installed headers differ: {sorted(installed ^ public)}")
+            fail(f"include/octile and the installed headers differ: {sorted(map(str, installed ^ public))}")
         files = [path for path in self.prefix.rglob("*") if path.is_file()]
         for path in files:
             for folder in (self.source, self.build):
@@ -128,9 +130,12 @@ class Package:
 
     def test_headers(self) -> None:
         """Every public header compiles by itself, with a strict consumer's warnings."""
-        for header in sorted((self.prefix / "include/octile").glob("*.h")):
-            # -include, because in a main file #pragma once is a warning.
-            run([self.cxx, *STRICT, f"-I{self.prefix / 'include'}", "-include", header, "-fsyntax-only", "-x", "c++", os.devnull])
+        include = self.prefix / "include"
+        # -include, because in a main file #pragma once is a warning.
+        for header in sorted((include / "octile").rglob("*.h")):
+            run([self.cxx, *STRICT, f"-I{include}", "-include", header, "-fsyntax-only", "-x", "c++", os.devnull])
+        for header in [*sorted((include / "octile/c").glob("*.h")), include / "octile/octile.h"]:
+            run([self.cc, *STRICT_C, f"-I{include}", "-include", header, "-fsyntax-only", "-x", "c", os.devnull])
 
     def test_find_package(self) -> None:
         work = empty(self.work / "find_package")
@@ -159,6 +164,34 @@ class Package:
         if not re.search(r"^lm_head: \d+ values, -?\d\S* -?\d\S* \.\.\.$", output, re.MULTILINE):
             fail(f"expected logits, found\n{output}")
 
+    def test_c(self) -> None:
+        """The programs in C: with CMake, and by a C compiler alone, with and without shared libraries."""
+        work = empty(self.work / "c")
+        source = self.source / C_EXAMPLE
+        for file in source.glob("*.c"):
+            lines = len(file.read_text().splitlines())
+            if lines >= 60:
+                fail(f"{file.name}: {lines} lines; expected fewer than 60")
+        shutil.copytree(source, work / "source")
+        self.build_with_cmake(work / "source", work / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_C_COMPILER={self.cc}",
+                              f"-DCMAKE_C_FLAGS={' '.join(STRICT_C[1:])}")
+        self.run_example(work / "build/c_linear")
+        flags = self.pkg_config_flags(self.libraries, "--static")
+        run([self.cc, *STRICT_C, source / "linear.c", *flags, "-o", work / "linear"])
+        self.run_example(work / "linear")
+        run([self.cc, *STRICT_C, "-static", "-Wl,--fatal-warnings", source / "linear.c", *flags, "-o", work / "linear_static"])
+        self.run_example(work / "linear_static")
+        # The page that begins with a program.
+        page = (self.source / "docs/c_api.md").read_text()
+        (work / "main.c").write_text(re.search(r"^    #include .*?^    \}$", page, re.MULTILINE | re.DOTALL)[0])
+        run([self.cc, *STRICT_C, work / "main.c", *flags, "-o", work / "main"])
+        run([*self.emulator, work / "main"])
+        run([sys.executable, self.source / "tools/make_decoder.py", "--shape", "tiny-llama", work / "net"])
+        run([*self.emulator, self.prefix / "bin/octile", "quantize", work / "net", "-o", work / "net.octile", "--force", ".=int8"])
+        output = run([*self.emulator, work / "build/c_packed", work / "net.octile", "1", "2", "3"])
+        if not re.fullmatch(r"lm_head: 128 values, the largest at \d+\n", output):
+            fail(f"expected the largest of 128 logits, found\n{output}")
+
     def pkg_config_flags(self, libraries: pathlib.Path, *options: str) -> list[str]:
         environment = os.environ | {"PKG_CONFIG_LIBDIR": str(libraries / "pkgconfig")}
         return run(["pkg-config", "--cflags", "--libs", *options, "octile"], env=environment).split()
@@ -183,7 +216,13 @@ class Package:
             fail(f"expected SONAME liboctile.so.0.1 and no text relocations, found\n{header}")
         exported = [line.split(maxsplit=2)[2] for line in
                     run([self.nm, "-D", "--defined-only", "--demangle", "--with-symbol-versions", libraries / "liboctile.so"]).splitlines()]
-        foreign = [name for name in exported if not re.fullmatch(r"octile::.*@@OCTILE_0\.1|OCTILE_0\.1(@@OCTILE_0\.1)?", name) or "::State" in name]
+        c_names = {name.split("@")[0] for name in exported if re.fullmatch(r"octile_\w+@@OCTILE_0\.1", name)}
+        declared = {name for header in (self.source / "include/octile/c").glob("*.h")
+                    for name in re.findall(r"^OCTILE_C_API [^;(]*?\b(octile_\w+)\(", header.read_text(), re.MULTILINE)}
+        if c_names != declared or not declared:
+            fail(f"the C functions that are exported and those that are declared differ: {sorted(c_names ^ declared)}")
+        foreign = [name for name in exported if name.split("@")[0] not in declared and
+                   (not re.fullmatch(r"octile::.*@@OCTILE_0\.1|OCTILE_0\.1(@@OCTILE_0\.1)?", name) or "::State" in name)]
         if foreign:
             fail(f"{len(foreign)} exported symbols that are not the public interface's, e.g.\n" + "\n".join(foreign[:20]))
         if not any(name.startswith("octile::Linear::run(") for name in exported):
@@ -191,8 +230,9 @@ class Package:
         shutil.copytree(self.source / EXAMPLE, work / "source")
         self.build_with_cmake(work / "source", work / "consumer", f"-DCMAKE_PREFIX_PATH={work / 'prefix'}", f"-DCMAKE_CXX_FLAGS={' '.join(STRICT[1:])}")
         self.run_example(work / "consumer/linear")
-        run([self.cxx, *STRICT, self.source / EXAMPLE / "linear.cpp", *self.pkg_config_flags(libraries), f"-Wl,-rpath,{libraries}", "-o", work / "linear"])
-        self.run_example(work / "linear")
+        for compiler, example in (([self.cxx, *STRICT], f"{EXAMPLE}/linear.cpp"), ([self.cc, *STRICT_C], f"{C_EXAMPLE}/linear.c")):
+            run([*compiler, self.source / example, *self.pkg_config_flags(libraries), f"-Wl,-rpath,{libraries}", "-o", work / "linear"])
+            self.run_example(work / "linear")
 
     def test_add_subdirectory(self) -> None:
         """The other way to use Octile: its sources inside a consumer's build."""
@@ -209,7 +249,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("--source", "--build", "--work"):
         parser.add_argument(name, type=pathlib.Path, required=True)
-    for name in ("--libdir", "--cmake", "--generator", "--cxx", "--nm"):
+    for name in ("--libdir", "--cmake", "--generator", "--cc", "--cxx", "--nm"):
         parser.add_argument(name, required=True)
     parser.add_argument("--toolchain", default="", help="CMake toolchain file of a cross build")
     parser.add_argument("--emulator", type=shlex.split, default=[], help="command that runs a program of the target")

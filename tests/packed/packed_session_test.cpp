@@ -6,11 +6,8 @@
 
 #include "octile/packed_model.h"
 #include "octile/session.h"
-#include "quantize/graph_of.h"
-#include "quantize/quantize.h"
 #include "tests/inputs/temp_folder.h"
-#include "tests/packed/graph_checkpoint.h"
-#include "tests/session/networks.h"
+#include "tests/packed/packed_network.h"
 
 namespace octile::test {
 namespace {
@@ -37,27 +34,12 @@ Session must(Result<Session> session) {
 void check(const Graph& graph, std::int64_t features) {
     const TempFolder folder;
     const RandomTensors tensors(graph);
-    const Result<Checkpoint> checkpoint = Checkpoint::open(
-        folder.write("net.safetensors", checkpoint_of(graph, tensors.lookup())), InputFormat::kSafetensors);
-    INFO(checkpoint.status().message());
-    REQUIRE(checkpoint.ok());
-    Result<LinearTensors> found = find_linear_tensors(checkpoint.value(), 16, "");
-    REQUIRE(found.ok());
     for (const double min_ratio : {0.0, 25.0, 1e9}) {  // all INT8, some, none
         const Plan plan = plan_of(graph, min_ratio);
-        QuantizeOptions options;
-        options.isas = supported_isas();
-        options.levels.add(Isa::kAvx2).add(Isa::kSve256);
-        options.producer = "test";
-        options.graph = to_json(graph);
-        LinearTensors linears = found.value();
-        const Status added = add_linears(graph, checkpoint.value(), linears, options.keep);
-        INFO(added.message());
-        REQUIRE(added.ok());
         const auto path = folder.path() / "net.octile";
-        const Result<QuantizeReport> report = quantize_checkpoint(checkpoint.value(), linears, plan, options, path);
-        INFO(report.status().message());
-        REQUIRE(report.ok());
+        const Status written = write_packed(graph, plan, path);
+        INFO(written.message());
+        REQUIRE(written.ok());
 
         const Result<PackedModel> model = PackedModel::open(path, supported_isas());
         INFO(model.status().message());

@@ -14,7 +14,7 @@ LINKED = [folder for folder in check_layers.LAYERS if not folder.startswith(("te
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"(Halide[^"]+)")', re.MULTILINE)
 # The operating system's and the compiler's: a header of C++ has no ending, and those of C are these.
 SYSTEM = re.compile(r"(sys|linux|asm)/.*|[a-z_0-9]+|"
-                    r"(arm_neon|cpuid|dirent|dlfcn|elf|errno|fcntl|fenv|grp|immintrin|limits|link|math|poll|pthread|pwd|sched|semaphore|signal|spawn|stdint|stdlib|"
+                    r"(arm_neon|cpuid|dirent|dlfcn|elf|errno|fcntl|fenv|grp|immintrin|limits|link|math|poll|pthread|pwd|sched|semaphore|signal|spawn|stddef|stdint|stdio|stdlib|"
                     r"string|termios|time|unistd|xmmintrin)\.h")
 
 

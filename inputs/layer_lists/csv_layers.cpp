@@ -1,4 +1,4 @@
-#include "inputs/csv_layers.h"
+#include "inputs/layer_lists/csv_layers.h"
 
 #include <algorithm>
 #include <array>
@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "inputs/layer_rules.h"
-#include "inputs/messages.h"
+#include "base/path_text.h"
+#include "inputs/layer_lists/layer_rules.h"
 
 namespace octile {
 namespace {
@@ -98,7 +98,7 @@ class CsvReader {
 
   private:
     Status fail(const std::string& text) const {
-        return parse_error(path_ + ":" + std::to_string(line_) + ": " + text);
+        return Status(StatusCode::kParseError, path_ + ":" + std::to_string(line_) + ": " + text);
     }
 
     Status read_header(const std::vector<std::string>& fields) {

@@ -1,4 +1,4 @@
-#include "inputs/json_layers.h"
+#include "inputs/layer_lists/json_layers.h"
 
 #include <algorithm>
 #include <array>
@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/json_document.h"
-#include "inputs/layer_rules.h"
-#include "inputs/messages.h"
+#include "base/path_text.h"
+#include "inputs/layer_lists/layer_rules.h"
 
 namespace octile {
 namespace {

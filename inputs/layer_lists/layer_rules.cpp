@@ -1,11 +1,11 @@
-#include "inputs/layer_rules.h"
+#include "inputs/layer_lists/layer_rules.h"
 
 #include <array>
 #include <cmath>
 #include <tuple>
 #include <utility>
 
-#include "inputs/messages.h"
+#include "base/printable.h"
 
 namespace octile {
 namespace {
