@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, 4> kDataTypes = {"f32", "f16", "bf16", "i
 constexpr std::array<std::size_t, 4> kDataTypeSizes = {4, 2, 2, 1};
 constexpr std::array<std::string_view, 8> kActivations = {"none", "relu",      "relu6",      "hardswish",
                                                           "gelu", "gelu_tanh", "quick_gelu", "silu"};
-constexpr std::array<std::string_view, 2> kPrecisions = {"int8", "fp16"};
+constexpr std::array<std::string_view, 3> kPrecisions = {"int8", "fp16", "int4"};
 constexpr std::array<std::string_view, 5> kOps = {"linear", "layernorm", "activation", "add", "other"};
 constexpr std::array<std::string_view, kIsaCount> kIsas = {"avx2", "avxvnni", "avx512vnni", "neon",
                                                            "fp16", "dotprod", "i8mm",       "sve256"};
@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 10> kLeftOutReasons = {"user",  "table", 
                                                               "dtype", "shape", "name",  "adapter", "other"};
 static_assert(kDataTypes.size() == static_cast<std::size_t>(DataType::kI8) + 1);
 static_assert(kActivations.size() == static_cast<std::size_t>(Activation::kSilu) + 1);
-static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kFp16) + 1);
+static_assert(kPrecisions.size() == static_cast<std::size_t>(Precision::kInt4) + 1);
 static_assert(kOps.size() == static_cast<std::size_t>(Op::kOther) + 1);
 static_assert(kLeftOutReasons.size() == static_cast<std::size_t>(LeftOutReason::kOther) + 1);
 static_assert(kIsas.size() == static_cast<std::size_t>(Isa::kSve256) + 1);
@@ -52,7 +52,8 @@ std::optional<Activation> parse_activation(std::string_view name) {
     return internal::enum_from_name<Activation>(kActivations, name);
 }
 std::optional<Precision> parse_precision(std::string_view name) {
-    return internal::enum_from_name<Precision>(kPrecisions, name);
+    const std::optional<Precision> precision = internal::enum_from_name<Precision>(kPrecisions, name);
+    return precision == Precision::kInt4 ? std::nullopt : precision;
 }
 std::optional<LeftOutReason> parse_left_out_reason(std::string_view name) {
     return internal::enum_from_name<LeftOutReason>(kLeftOutReasons, name);

@@ -28,6 +28,7 @@ int& count_of(LevelInfo& level, KernelFamily family) {
     switch (family) {
         case KernelFamily::kQuantizeRows:
         case KernelFamily::kQuantizeWeights:
+        case KernelFamily::kUnpackS4:
         case KernelFamily::kGemmS8:
             return level.int8_kernels;
         case KernelFamily::kPackRowsF16:

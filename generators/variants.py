@@ -245,7 +245,7 @@ FORMS = {
 def add_int8(out: Writer, entry: dict) -> None:
     form = entry.get("form", "gemm_s8")
     form_params, kinds_of_rows = FORMS[form]
-    panel, k_block, cell_m, panel_n = entry["panel"], entry["k_block"], entry["cell"][0], entry["panel_n"]
+    panel, k_block, (cell_m, cell_n), panel_n = entry["panel"], entry["k_block"], entry["cell"], entry["panel_n"]
     element = {"panel": enumerator("Element", panel), "k_block": k_block}
     for suffix, place, tile, fields, twin in gemm_tiles(entry, cell_m):
         tile_n = panel_n * tile["panels"]
@@ -270,6 +270,10 @@ def add_int8(out: Writer, entry: dict) -> None:
     for x in FLOAT_TYPES:
         add_quantize(out, "quantize_weights", "kQuantizeWeights", x, "dynamic", "s8", panel_n, k_block, rhs, True)
     add_quantize(out, "pack_weights", "kQuantizeWeights", "i8", "ready", "s8", panel_n, k_block, rhs, True)
+    # Two levels to each of a register's 16-bit lanes, of which it has two for an accumulator; a cell may be less than a register.
+    lanes = max(8, 2 * cell_m * cell_n)
+    out.add(f"unpack_s4_{panel_n}x{k_block}", "unpack_s4", {"family": "KernelFamily::kUnpackS4", **rhs, "panel_n": panel_n},
+            {"panel_n": panel_n, "k_block": k_block, "lanes": lanes})
 
 
 def add_quantize(out: Writer, name: str, family: str, x: str, scaling: str, panel: str, tile: int, k_block: int, element: dict, weights: bool,

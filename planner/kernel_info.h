@@ -14,6 +14,7 @@ namespace octile {
 enum class KernelFamily {
     kQuantizeRows,     // x, [input scale] -> panel, and per row what its Scaling needs
     kQuantizeWeights,  // x -> panel, [scale, magnitude], column sums
+    kUnpackS4,         // q4, s4, c8 of INT4 -> int8 panels of the weights
     kPackRowsF16,      // x -> panel
     kPackWeightsF16,   // x -> panel
     kGemmS8,           // lhs panel, rhs panel, row scale, column scale, bias, column sums, [zero points] -> y

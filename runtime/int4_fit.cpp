@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <span>
 
 #include "runtime/matrix.h"
@@ -188,6 +189,11 @@ class ChannelFitter {
           fits_(static_cast<std::size_t>(int4_groups(k))),
           best_(fits_.size()) {}
 
+    static std::size_t bytes(std::int64_t k) {
+        return static_cast<std::size_t>(k) * (sizeof(float) + sizeof(std::int16_t)) +
+               static_cast<std::size_t>(int4_groups(k)) * 2 * sizeof(Fit);
+    }
+
     // False if there is NaN or infinity.
     bool fit(const MatrixView& weights, std::int64_t channel, Int4Weights& into) {
         const std::int64_t from = channel * weights.row_stride;
@@ -259,34 +265,46 @@ class ChannelFitter {
     std::vector<Fit> fits_, best_;
 };
 
-}  // namespace
-
-Result<Int4Weights> fit_int4(const char* name, const MatrixView& weights) {
-    Int4Weights result;
-    result.n = weights.rows;
-    result.k = weights.columns;
-    const auto channels = static_cast<std::size_t>(weights.rows),
-               groups = static_cast<std::size_t>(int4_groups(weights.columns));
-    result.q4.resize(channels * static_cast<std::size_t>(weights.columns));
-    result.s4.resize(channels * groups);
-    result.c8.resize(channels * groups);
-    result.scale.resize(channels);
+// NaN for a channel that cannot be fitted.
+Status fit_channels(const MatrixView& weights, Int4Weights& into) {
+    FirstError error;
     const auto fit_range = [&](int, std::int64_t begin, std::int64_t end) {
-        ChannelFitter fitter(weights.columns);
-        for (std::int64_t channel = begin; channel < end; channel++)
-            if (!fitter.fit(weights, channel, result))
-                result.scale[static_cast<std::size_t>(channel)] = std::numeric_limits<float>::quiet_NaN();
+        try {
+            ChannelFitter fitter(weights.columns);
+            for (std::int64_t channel = begin; channel < end; channel++)
+                if (!fitter.fit(weights, channel, into))
+                    into.scale[static_cast<std::size_t>(channel)] = std::numeric_limits<float>::quiet_NaN();
+        } catch (const std::bad_alloc&) {
+            return error.keep(out_of_memory(ChannelFitter::bytes(weights.columns)));
+        }
         return 0;
     };
     // Fitting an element costs what some thousand multiply-adds do.
     const double operations = 1000.0 * static_cast<double>(weights.rows) * static_cast<double>(weights.columns);
-    FirstError error;
-    if (Status status = error.take(parallel_pieces(weights.rows, piece_count(weights.rows, operations), fit_range));
-        !status.ok())
-        return status;
+    return error.take(parallel_pieces(weights.rows, piece_count(weights.rows, operations), fit_range));
+}
+
+}  // namespace
+
+Result<Int4Weights> fit_int4(const char* name, const MatrixView& weights, std::int64_t first) {
+    Int4Weights result;
+    result.n = weights.rows;
+    result.k = weights.columns;
+    const auto channels = static_cast<std::size_t>(weights.rows),
+               levels = channels * static_cast<std::size_t>(weights.columns),
+               groups = channels * static_cast<std::size_t>(int4_groups(weights.columns));
+    try {
+        result.q4.resize(levels);
+        result.s4.resize(groups);
+        result.c8.resize(groups);
+        result.scale.resize(channels);
+    } catch (const std::bad_alloc&) {
+        return out_of_memory(levels + 2 * groups + channels * sizeof(float));
+    }
+    if (Status status = fit_channels(weights, result); !status.ok()) return status;
     if (const std::int64_t channel = first_non_finite(result.scale.data(), weights.rows); channel >= 0)
         return Status(StatusCode::kNonFinite,
-                      fmt::format("{}: output channel {} holds NaN or infinity", name, channel));
+                      fmt::format("{}: output channel {} holds NaN or infinity", name, first + channel));
     return result;
 }
 

@@ -7,14 +7,9 @@
 #include <vector>
 
 #include "octile/linear.h"
+#include "runtime/int4_panels.h"
 
 namespace octile {
-
-inline constexpr std::int64_t kInt4Group = 32;  // consecutive k of one output channel that share s4 and c8
-
-constexpr std::int64_t int4_groups(std::int64_t k) {
-    return (k + kInt4Group - 1) / kInt4Group;
-}
 
 // One matrix [n, k] of weights, row by row.
 struct Int4Weights {
@@ -25,8 +20,13 @@ struct Int4Weights {
     std::vector<float> scale;      // [n]: positive
 };
 
+inline Int4View view_of(const Int4Weights& weights) {
+    return {weights.n, weights.k, weights.q4, weights.s4, weights.c8, weights.scale};
+}
+
 // The best fit in the sense of the page: the same for every CPU and number of threads. `weights`: f32, f16 or bf16,
-// checked (check_matrix()). kNonFinite names the first output channel with NaN or infinity, calling the matrix `name`.
-Result<Int4Weights> fit_int4(const char* name, const MatrixView& weights);
+// checked (check_matrix()). kNonFinite names the first output channel with NaN or infinity, calling the matrix `name`
+// and its first row `first`.
+Result<Int4Weights> fit_int4(const char* name, const MatrixView& weights, std::int64_t first = 0);
 
 }  // namespace octile

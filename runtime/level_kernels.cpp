@@ -38,6 +38,8 @@ LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa, int schedu
     for (const Kernel& kernel : kernel_table()) {
         const KernelInfo& info = kernel.info;
         if (!isas.has(info.isa) || info.isa > isa || info.k_block != k_block()) continue;
+        if (precision == Precision::kInt8 && info.family == KernelFamily::kUnpackS4 && info.panel_n == panel_n())
+            keep_highest(unpack_, kernel);
         if (info.family == families.pack_weights && info.panel_n == panel_n())
             keep_highest(pack_weights_[index(info.input)], kernel);
         if (info.family != families.pack_rows || info.panel != element()) continue;

@@ -43,6 +43,8 @@ class LevelKernels {
     const Kernel* pack_rows(DataType input, Scaling scaling, bool single_row) const {
         return pack_rows_[single_row][index(scaling)][index(input)];
     }
+    // INT4 weights to INT8's panels; null if there is none.
+    const Kernel* unpack() const { return unpack_; }
     const Kernel* pack_weights(DataType input) const { return pack_weights_[index(input)]; }
     const Kernel* epilogue(DataType output, Combine combine) const { return epilogues_[index(combine)][index(output)]; }
 
@@ -71,6 +73,7 @@ class LevelKernels {
     int column_unit_ = 1;
     std::array<std::array<ByType, 4>, 2> pack_rows_{};  // [single row][Scaling]
     ByType pack_weights_{};
+    const Kernel* unpack_ = nullptr;
     std::array<ByType, 3> epilogues_{};  // [Combine]
 };
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/check.h"
 #include "octile/layer.h"
 #include "octile/parallel.h"
 #include "runtime/gemm.h"
@@ -23,16 +24,34 @@ struct Source {
     MatrixView weights;
     std::span<const float> scale;  // of levels that are there already; else empty
     std::span<const float> bias;
+    const Int4View* int4 = nullptr;  // in place of weights.data
 };
+
+Status check_channel_scales(std::span<const float> scale, std::int64_t channels) {
+    if (scale.size() != static_cast<std::size_t>(std::max<std::int64_t>(0, channels)))
+        return invalid(fmt::format("scale: {} elements; expected {}", scale.size(), channels));
+    for (std::size_t channel = 0; channel < scale.size(); channel++) {
+        if (!(scale[channel] > 0) || !std::isfinite(scale[channel])) {
+            return invalid(fmt::format("scale: output channel {} has {}; expected a positive, finite number", channel,
+                                       scale[channel]));
+        }
+    }
+    return {};
+}
 
 Status check_source(const Source& source, const LinearOptions& options) {
     const MatrixView& weights = source.weights;
-    if (Status status = check_matrix(source.name, weights); !status.ok()) return status;
+    if (source.int4) {
+        if (Status status = check_int4(*source.int4); !status.ok()) return status;
+        if (Status status = check_channel_scales(source.int4->scale, weights.rows); !status.ok()) return status;
+    } else if (Status status = check_matrix(source.name, weights); !status.ok()) {
+        return status;
+    }
     if (weights.rows < 1)
         return invalid(fmt::format("{}: shape [{}, {}] has no rows", source.name, weights.rows, weights.columns));
     // With a zero point, an element of x has nine bits.
     const std::int64_t most = options.input_scaling == InputScaling::kAsymmetric ? kMaxReduction / 2 : kMaxReduction;
-    if (options.precision == Precision::kInt8 && weights.columns > most) {
+    if (options.precision != Precision::kFp16 && weights.columns > most) {
         return invalid(
             fmt::format("{}: K = {}; INT8 sums up to {} products exactly", source.name, weights.columns, most));
     }
@@ -54,7 +73,7 @@ Status check_options(const LinearOptions& options) {
     }
     if (options.range && !(options.range->low <= options.range->high))
         return invalid(fmt::format("output range from {} to {}", options.range->low, options.range->high));
-    if (options.input_scaling != InputScaling::kDynamic && options.precision != Precision::kInt8)
+    if (options.input_scaling != InputScaling::kDynamic && options.precision == Precision::kFp16)
         return invalid("an input scaling other than dynamic needs INT8");
     // The inverse is normal too then.
     const bool scale_fits =
@@ -62,6 +81,13 @@ Status check_options(const LinearOptions& options) {
     if (options.input_scaling == InputScaling::kStatic && !scale_fits)
         return invalid(fmt::format("input scale {}; expected a positive, normal number", options.input_scale));
     return {};
+}
+
+// Those of INT8 serve INT4, with one more that makes INT8's panels of its own.
+const LevelKernels* kernels_for(Precision precision, IsaSet isas, int schedule) {
+    if (precision != Precision::kInt4) return LevelKernels::find(precision, isas, schedule);
+    const LevelKernels* kernels = LevelKernels::find(Precision::kInt8, isas, schedule);
+    return kernels && kernels->unpack() ? kernels : nullptr;
 }
 
 Status no_kernel(Precision precision, IsaSet isas) {
@@ -106,7 +132,7 @@ Result<Linear> Linear::State::pack(std::span<const Source> sources, const Linear
             return status;
     const Result<int> schedule = schedule_in_use();
     if (!schedule.ok()) return schedule.status();
-    const LevelKernels* kernels = LevelKernels::find(options.precision, isas, schedule.value());
+    const LevelKernels* kernels = kernels_for(options.precision, isas, schedule.value());
     if (!kernels) return no_kernel(options.precision, isas);
     auto state = std::make_unique<State>();
     state->options = options;
@@ -119,10 +145,12 @@ Result<Linear> Linear::State::pack(std::span<const Source> sources, const Linear
     weights.k = sources[0].weights.columns;
     weights.n = sources[0].weights.rows;
     weights.matrices = static_cast<int>(sources.size());
+    weights.int4 = options.precision == Precision::kInt4;
     if (Status status = weights.allocate(); !status.ok()) return status;
     for (int matrix = 0; const Source& source : sources) {
-        if (Status status = weights.pack(matrix, source.name, source.weights, source.scale); !status.ok())
-            return status;
+        Status status = source.int4 ? weights.pack_int4(matrix, *source.int4, 0)
+                                    : weights.pack(matrix, source.name, source.weights, source.scale);
+        if (!status.ok()) return status;
         weights.set_bias(matrix++, source.bias);
     }
     return Linear(std::move(state));
@@ -141,15 +169,17 @@ Result<Linear> Linear::pack_quantized(const MatrixView& levels, std::span<const 
         return invalid(fmt::format("quantized weights of type {} for {}: expected i8 for int8", name_of(levels.type),
                                    name_of(options.precision)));
     }
-    if (scale.size() != static_cast<std::size_t>(std::max<std::int64_t>(0, levels.rows)))
-        return invalid(fmt::format("scale: {} elements; expected {}", scale.size(), levels.rows));
-    for (std::size_t channel = 0; channel < scale.size(); channel++) {
-        if (!(scale[channel] > 0) || !std::isfinite(scale[channel])) {
-            return invalid(fmt::format("scale: output channel {} has {}; expected a positive, finite number", channel,
-                                       scale[channel]));
-        }
-    }
+    if (Status status = check_channel_scales(scale, levels.rows); !status.ok()) return status;
     const Source source{"weights", "bias", levels, scale, bias};
+    return State::pack({&source, 1}, options, isas);
+}
+
+Result<Linear> Linear::pack_int4(const Int4View& weights, std::span<const float> bias, const LinearOptions& options,
+                                 IsaSet isas) {
+    if (options.precision != Precision::kInt4)
+        return invalid(fmt::format("weights in the form of INT4 for {}: expected int4", name_of(options.precision)));
+    const MatrixView shape{weights.q4.data(), DataType::kI8, weights.n, weights.k, weights.k};
+    const Source source{"weights", "bias", shape, {}, bias, &weights};
     return State::pack({&source, 1}, options, isas);
 }
 
@@ -264,6 +294,7 @@ LinearParts LinearParts::of(const Linear& linear) {
     const Linear::State& state = *linear.state_;
     const PackedWeights& weights = state.weights;
     const auto columns = static_cast<std::size_t>(weights.matrices * weights.padded_n());
+    OCTILE_CHECK_EQ(weights.int4, false);  // no packed file holds it
     const bool int8 = weights.precision() == Precision::kInt8;
     const auto floats = [&](const SharedBuffer& buffer) {
         return std::span(reinterpret_cast<const float*>(buffer.data()), columns);

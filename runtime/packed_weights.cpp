@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
+#include "runtime/int4_fit.h"
 #include "runtime/parallel.h"
 
 namespace octile {
@@ -32,15 +34,23 @@ HalideBuffer PackedWeights::panel_buffer(std::int64_t first, std::int64_t count)
     return HalideBuffer(panel_at(first), halide_type_of(Element::kF16), {columns, padded_k(), count});
 }
 
+int PackedWeights::column_unit() const {
+    return int4 ? std::lcm(kernels->column_unit(), 2 * kernels->panel_n()) : kernels->column_unit();
+}
+
 Status PackedWeights::allocate() {
-    padded_columns = round_up(n, kernels->column_unit());
+    padded_columns = round_up(n, column_unit());
     if (matrices * padded_n() > kMaxElements / padded_k())
         return invalid(fmt::format("weights: [{}, {}]; expected at most {} elements in all", n, k, kMaxElements));
     const bool int8 = precision() == Precision::kInt8;
     const auto all_columns = static_cast<std::size_t>(matrices * padded_n());
     const std::size_t panel_bytes = all_columns * static_cast<std::size_t>(padded_k()) * (int8 ? 1 : 2);
     const std::size_t column_bytes = all_columns * sizeof(float);
-    if (!panel.reserve(panel_bytes)) return out_of_memory(panel_bytes);
+    if (int4) {
+        if (Status status = allocate_int4(); !status.ok()) return status;
+    } else if (!panel.reserve(panel_bytes)) {
+        return out_of_memory(panel_bytes);
+    }
     if (!bias.reserve(column_bytes)) return out_of_memory(column_bytes);
     std::memset(bias.own_data(), 0, column_bytes);
     if (!int8) return {};
@@ -48,7 +58,74 @@ Status PackedWeights::allocate() {
     return {};
 }
 
+Status PackedWeights::allocate_int4() {
+    const Int4Panels panels = int4_panels();
+    const auto q4 = static_cast<std::size_t>(matrices * panels.q4_bytes()),
+               step = static_cast<std::size_t>(matrices * panels.step_bytes());
+    if (!panel.reserve(q4)) return out_of_memory(q4);
+    if (!steps.reserve(step)) return out_of_memory(step);
+    return {};
+}
+
+Status PackedWeights::pack_int4(int matrix, const Int4View& weights, std::int64_t first) {
+    const Int4Panels panels = int4_panels();
+    const std::int64_t column = matrix * padded_n() + first, pairs = panels.pairs_of(weights.n);
+    auto* q4 =
+        at<std::uint8_t>(panel, matrix * panels.q4_bytes() + first / panels.pair_columns() * panels.pair_bytes());
+    auto* step = at<std::uint8_t>(
+        steps, matrix * panels.step_bytes() + first / panels.pair_columns() * panels.pair_step_bytes());
+    const auto pack_range = [&](int, std::int64_t begin, std::int64_t end) {
+        for (std::int64_t pair = begin; pair < end; pair++) {
+            panels.pack(weights, pair, q4 + pair * panels.pair_bytes(), step + pair * panels.pair_step_bytes(),
+                        at<std::int32_t>(column_sum, column));
+        }
+        return 0;
+    };
+    const int pieces = piece_count(pairs, 16.0 * static_cast<double>(weights.n) * static_cast<double>(k));
+    FirstError error;
+    if (Status status = error.take(parallel_pieces(pairs, pieces, pack_range)); !status.ok()) return status;
+    std::memcpy(at<float>(column_scale, column), weights.scale.data(), weights.scale.size_bytes());
+    if (first + weights.n < n) return {};
+    // Columns that tiles compute beyond the last.
+    const std::int64_t padding = padded_n() - n;
+    std::fill_n(at<float>(column_scale, matrix * padded_n() + n), padding, 0.0f);
+    std::fill_n(at<std::int32_t>(column_sum, matrix * padded_n() + n), padding, 0);
+    return {};
+}
+
+Status PackedWeights::fit_and_pack_int4(int matrix, const char* name, const MatrixView& weights) {
+    // Some at a time: levels take a byte each until they are packed.
+    constexpr std::int64_t kLevelsAtOnce = 16 << 20;
+    const std::int64_t unit = int4_panels().pair_columns(), rows = std::max(unit, kLevelsAtOnce / k / unit * unit);
+    for (std::int64_t first = 0; first < n; first += rows) {
+        const MatrixView block = block_of(weights, first, std::min(rows, n - first), 0, k);
+        const Result<Int4Weights> fitted = fit_int4(name, block, first);
+        if (!fitted.ok()) return fitted.status();
+        if (Status status = pack_int4(matrix, view_of(fitted.value()), first); !status.ok()) return status;
+    }
+    return {};
+}
+
+Status PackedWeights::unpack(int matrix, std::int64_t first, std::int64_t count, std::byte* panels) const {
+    const Int4Panels from = int4_panels();
+    const std::int64_t width = from.panel_n * from.k_block / 2, blocks = from.padded_k() / from.k_block,
+                       columns = from.panel_n, groups = int4_groups(k);
+    const halide_type_t pair_type(halide_type_uint, 16), byte_type(halide_type_uint, 8);
+    HalideBuffer q4(at<std::byte>(panel, matrix * from.q4_bytes() + first * from.pair_bytes()), pair_type,
+                    {width, blocks, count});
+    const auto* step = at<std::byte>(steps, matrix * from.step_bytes() + first * from.pair_step_bytes());
+    HalideBuffer s4(step, byte_type,
+                    std::initializer_list<HalideBuffer::Dimension>{
+                        {columns, 1}, {groups, 3 * columns}, {count, from.pair_step_bytes()}});
+    HalideBuffer c8(step + columns, byte_type,
+                    std::initializer_list<HalideBuffer::Dimension>{
+                        {columns, 1}, {2, columns}, {groups, 3 * columns}, {count, from.pair_step_bytes()}});
+    HalideBuffer target(panels, pair_type, {width, blocks, std::int64_t{2}, count});
+    return call_kernel(*kernels->unpack(), {q4, s4, c8, target});
+}
+
 Status PackedWeights::pack(int matrix, const char* name, const MatrixView& weights, std::span<const float> scale) {
+    if (int4) return fit_and_pack_int4(matrix, name, weights);
     const Kernel* kernel = kernels->pack_weights(weights.type);
     if (!kernel) {
         return Status(StatusCode::kUnsupported, fmt::format("no kernel packs {} weights of type {}",

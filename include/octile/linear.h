@@ -7,9 +7,10 @@
 //   y[m, n] = act(sum_k x[m, k] * gate[n, k] + gate_bias[n]) * (sum_k x[m, k] * up[n, k] + up_bias[n])
 //
 // INT8 quantizes w per output channel when it packs and x per row when it runs; its results are bit-identical on every
-// CPU, ISA level and thread count. FP16 multiplies f16 values. The arithmetic of both is docs/quantization.md. It does
-// not depend on the calling thread's floating-point environment: everything here rounds to nearest, keeps subnormals
-// and traps nothing, whatever fesetround() and the like have set, and leaves that as it was.
+// CPU, ISA level and thread count. INT4 is INT8 with levels that are stored in fewer bits. FP16 multiplies f16 values.
+// The arithmetic of both is docs/quantization.md. It does not depend on the calling thread's floating-point
+// environment: everything here rounds to nearest, keeps subnormals and traps nothing, whatever fesetround() and the
+// like have set, and leaves that as it was.
 #pragma once
 
 #include <cstddef>
@@ -116,6 +117,16 @@ struct RunOptions {
     float output_scale = 0;
 };
 
+// Weights [n, k] in the form of INT4: level[n, k] = s4[n, k / 32] * q4[n, k] + c8[n, k / 32], and what a level is
+// worth, per output channel. docs/quantization.md.
+struct Int4View {
+    std::int64_t n = 0, k = 0;
+    std::span<const std::uint8_t> q4;  // [n, k], one to a byte: 0 to 15
+    std::span<const std::uint8_t> s4;  // [n, ceil(k / 32)]: 1 to 15
+    std::span<const std::int8_t> c8;   // likewise; it and every level: -127 to 127
+    std::span<const float> scale;      // [n]: positive, finite
+};
+
 class Linear {
   public:
     // Packs weights [N, K] of f32, f16 or bf16, and bias [N] (empty: none), into memory of its own; the originals may
@@ -134,6 +145,11 @@ class Linear {
     // positive, finite. options.precision is kInt8.
     static Result<Linear> pack_quantized(const MatrixView& levels, std::span<const float> scale,
                                          std::span<const float> bias, const LinearOptions& options, IsaSet isas);
+
+    // The same from weights that are in the form of INT4; options.precision is kInt4. kInvalidArgument names the output
+    // channel that is not.
+    static Result<Linear> pack_int4(const Int4View& weights, std::span<const float> bias, const LinearOptions& options,
+                                    IsaSet isas);
 
     // A gated layer: gate and up [N, K], their biases [N] or empty.
     static Result<Linear> pack_gated(const MatrixView& gate, std::span<const float> gate_bias, const MatrixView& up,

@@ -17,16 +17,17 @@ enum class DataType { kF32, kF16, kBF16, kI8 };
 enum class Activation { kNone, kRelu, kRelu6, kHardswish, kGelu, kGeluTanh, kQuickGelu, kSilu };
 
 // Arithmetic that a linear layer runs in.
-enum class Precision { kInt8, kFp16 };
+// kInt4 is INT8 whose weights are stored in fewer bits.
+enum class Precision { kInt8, kFp16, kInt4 };
 
 std::string_view name_of(DataType type);  // "f32" "f16" "bf16" "i8"
 // "none" "relu" "relu6" "hardswish" "gelu" (erf) "gelu_tanh" "quick_gelu" "silu"
 std::string_view name_of(Activation activation);
-std::string_view name_of(Precision precision);  // "int8" "fp16"
+std::string_view name_of(Precision precision);  // "int8" "fp16" "int4"
 
 std::optional<DataType> parse_data_type(std::string_view name);
 std::optional<Activation> parse_activation(std::string_view name);
-std::optional<Precision> parse_precision(std::string_view name);
+std::optional<Precision> parse_precision(std::string_view name);  // those that a plan may choose: int8 and fp16
 
 // Bytes of one element.
 std::size_t size_of(DataType type);

@@ -9,7 +9,7 @@ import numpy as np
 
 OK, INVALID_ARGUMENT, PARSE_ERROR, IO_ERROR, NON_FINITE, UNSUPPORTED, OUT_OF_MEMORY, INTERNAL = range(8)
 F32, F16, BF16, I8 = range(4)
-INT8, FP16 = range(2)
+INT8, FP16, INT4 = range(3)
 TYPES = {np.dtype(np.float32): F32, np.dtype(np.float16): F16, np.dtype(np.uint16): BF16, np.dtype(np.int8): I8}
 
 

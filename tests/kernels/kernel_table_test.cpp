@@ -68,6 +68,9 @@ std::string name_from_fields(const KernelInfo& info) {
         case KernelFamily::kQuantizeWeights:
             name << (ready ? "pack" : "quantize") << "_weights_" << input << '_' << info.panel_n << 'x' << info.k_block;
             break;
+        case KernelFamily::kUnpackS4:
+            name << "unpack_s4_" << info.panel_n << 'x' << info.k_block;
+            break;
         case KernelFamily::kPackRowsF16:
             name << "pack_rows_" << input << '_' << info.panel_m;
             break;

@@ -17,10 +17,10 @@
 namespace octile::test {
 namespace {
 
-constexpr Precision kPrecisions[] = {Precision::kInt8, Precision::kFp16};
+constexpr Precision kPrecisions[] = {Precision::kInt8, Precision::kFp16, Precision::kInt4};
 
 KernelFamily family_of(Precision precision) {
-    return precision == Precision::kInt8 ? KernelFamily::kGemmS8 : KernelFamily::kGemmF16;
+    return precision == Precision::kFp16 ? KernelFamily::kGemmF16 : KernelFamily::kGemmS8;
 }
 
 TEST_CASE("pack_quantized: the levels of a layer's weights give the layer") {

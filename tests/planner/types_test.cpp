@@ -35,6 +35,8 @@ TEST_CASE("Spellings", "[types]") {
     check_names<Bound>({"compute", "loads", "cache", "memory"}, parse_bound);
     check_names<InputPanel>({"none", "own", "shared", "norm", "chain"}, parse_input_panel);
     check_names<Isa>({"avx2", "avxvnni", "avx512vnni", "neon", "fp16", "dotprod", "i8mm", "sve256"}, parse_isa);
+    CHECK(name_of(Precision::kInt4) == "int4");
+    CHECK(parse_precision("int4") == std::nullopt);  // no plan chooses it
     CHECK(name_of(Reason::kNoKernel) == "NO_KERNEL");
     CHECK(name_of(Reason::kNotALinear) == "NOT_A_LINEAR");
     CHECK(name_of(Op::kLayerNorm) == "layernorm");

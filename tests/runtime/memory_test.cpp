@@ -44,8 +44,9 @@ TEST_CASE("the second run of a shape, and any smaller one, allocates nothing") {
     const std::int64_t k = 700, n = 330;
     Random random("workspace");
     const TypedMatrix w(DataType::kF32, n, k, make_values(random, n, k, Fill::kNormal));
-    for (const auto& [precision, family] :
-         {std::pair{Precision::kInt8, KernelFamily::kGemmS8}, {Precision::kFp16, KernelFamily::kGemmF16}}) {
+    for (const auto& [precision, family] : {std::pair{Precision::kInt8, KernelFamily::kGemmS8},
+                                            {Precision::kFp16, KernelFamily::kGemmF16},
+                                            {Precision::kInt4, KernelFamily::kGemmS8}}) {
         for (const Level& level : levels_with(family)) {
             const LinearOptions options{.precision = precision, .activation = Activation::kGelu};
             std::vector<Result<Linear>> layers;
@@ -129,7 +130,7 @@ TEST_CASE("memory that cannot be had is an error that says how much, and leaves 
     Random random("out of memory");
     const TypedMatrix w(DataType::kF32, n, k, make_values(random, n, k, Fill::kNormal)),
         x(DataType::kF32, m, k, make_values(random, m, k, Fill::kNormal));
-    for (const Precision precision : {Precision::kInt8, Precision::kFp16}) {
+    for (const Precision precision : {Precision::kInt8, Precision::kFp16, Precision::kInt4}) {
         const auto pack = [&] { return Linear::pack(w.view(), {}, {.precision = precision}, supported_isas()); };
         {
             const FullHeap full(kLarge);

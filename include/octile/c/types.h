@@ -38,7 +38,7 @@ typedef int32_t octile_data_type;  // little-endian; f16 is IEEE binary16
 enum { OCTILE_F32 = 0, OCTILE_F16 = 1, OCTILE_BF16 = 2, OCTILE_I8 = 3 };
 
 typedef int32_t octile_precision;
-enum { OCTILE_INT8 = 0, OCTILE_FP16 = 1 };
+enum { OCTILE_INT8 = 0, OCTILE_FP16 = 1, OCTILE_INT4 = 2 };
 
 typedef int32_t octile_activation;  // docs/quantization.md has the formulas
 enum {

@@ -1,0 +1,85 @@
+#include "runtime/int4_panels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace octile {
+namespace {
+
+// What is to be true of every element of a channel. -1 if it is, else the place of the first that it is not true of.
+template <typename Holds>
+std::int64_t first_failure(std::int64_t count, Holds holds) {
+    for (std::int64_t i = 0; i < count; i++)
+        if (!holds(static_cast<std::size_t>(i))) return i;
+    return -1;
+}
+
+}  // namespace
+
+Status check_int4(const Int4View& weights) {
+    const MatrixView shape{weights.q4.data(), DataType::kI8, weights.n, weights.k, weights.k};
+    if (Status status = check_matrix("weights", shape); !status.ok()) return status;
+    const std::int64_t groups = int4_groups(weights.k), levels = weights.n * weights.k, steps = weights.n * groups;
+    const auto check_count = [](const char* name, std::size_t count, std::int64_t expected) {
+        return count == static_cast<std::size_t>(expected)
+                   ? Status()
+                   : invalid(fmt::format("{}: {} elements; expected {}", name, count, expected));
+    };
+    if (Status status = check_count("q4", weights.q4.size(), levels); !status.ok()) return status;
+    if (Status status = check_count("s4", weights.s4.size(), steps); !status.ok()) return status;
+    if (Status status = check_count("c8", weights.c8.size(), steps); !status.ok()) return status;
+    const std::int64_t step = first_failure(
+        steps, [&](std::size_t i) { return weights.s4[i] >= 1 && weights.s4[i] <= 15 && weights.c8[i] >= -127; });
+    if (step >= 0) {
+        const auto i = static_cast<std::size_t>(step);
+        return invalid(fmt::format("output channel {}, group {}: s4 is {} and c8 {}; expected 1 to 15 and -127 to 127",
+                                   step / groups, step % groups, weights.s4[i], weights.c8[i]));
+    }
+    const auto level_of = [&](std::int64_t i) {
+        const auto group = static_cast<std::size_t>(i / weights.k * groups + i % weights.k / kInt4Group);
+        return weights.s4[group] * weights.q4[static_cast<std::size_t>(i)] + weights.c8[group];
+    };
+    const std::int64_t level = first_failure(
+        levels, [&](std::size_t i) { return weights.q4[i] <= 15 && level_of(static_cast<std::int64_t>(i)) <= 127; });
+    if (level < 0) return {};
+    return invalid(fmt::format(
+        "output channel {}: q4 is {} and the level {} at k = {}; expected 0 to 15 and -127 to 127", level / weights.k,
+        weights.q4[static_cast<std::size_t>(level)], level_of(level), level % weights.k));
+}
+
+void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps,
+                      std::int32_t* sums) const {
+    std::memset(q4, 0, static_cast<std::size_t>(pair_bytes()));
+    const std::int64_t groups = int4_groups(k);
+    for (std::int64_t column = 0; column < pair_columns(); column++) {
+        const std::int64_t row = std::min(pair * pair_columns() + column, weights.n - 1);
+        const std::int64_t half = column / panel_n, place = column % panel_n;
+        std::int32_t sum = 0;
+        for (std::int64_t group = 0; group < groups; group++) {
+            const auto from = static_cast<std::size_t>(row * groups + group);
+            const int s4 = weights.s4[from];
+            // Levels of which none needs the upper half of q4 may start there.
+            int c8 = weights.c8[from], shift = 0;
+            for (; c8 + 8 * s4 > 127; shift++)
+                c8 -= s4;
+            std::uint8_t* step = steps + group * 3 * panel_n;
+            step[place] = static_cast<std::uint8_t>(half == 0 ? s4 : step[place] | s4 << 4);
+            step[(1 + half) * panel_n + place] = static_cast<std::uint8_t>(c8);
+            const std::int64_t end = std::min(k, (group + 1) * kInt4Group);
+            for (std::int64_t i = group * kInt4Group; i < end; i++) {
+                const int q = weights.q4[static_cast<std::size_t>(row * k + i)] + shift;
+                std::uint8_t& byte = q4[i % k_block + k_block * (place + panel_n * (i / k_block))];
+                byte = static_cast<std::uint8_t>(byte | q << 4 * half);
+                sum += s4 * q + c8;
+            }
+            // q4 of the padding is 0, which makes its levels c8. GEMMs multiply them by levels of x that stand for 0.
+            const std::int64_t stored = std::min(round_up(k, kReductionPadding), (group + 1) * kInt4Group);
+            sum += static_cast<std::int32_t>(stored - end) * c8;
+        }
+        if (pair * pair_columns() + column < weights.n) sums[row] = sum;
+    }
+}
+
+}  // namespace octile

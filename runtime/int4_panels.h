@@ -1,0 +1,43 @@
+// INT4 weights in panels: docs/layouts.md draws them. Two panels of INT8 are stored as one, with two q4 to a byte.
+#pragma once
+
+#include <cstdint>
+
+#include "octile/linear.h"
+#include "runtime/matrix.h"
+
+namespace octile {
+
+inline constexpr std::int64_t kInt4Group = 32;  // consecutive k of one output channel that share s4 and c8
+
+constexpr std::int64_t int4_groups(std::int64_t k) {
+    return (k + kInt4Group - 1) / kInt4Group;
+}
+
+// kInvalidArgument, naming the output channel, unless everything but the scales is as Int4View says.
+Status check_int4(const Int4View& weights);
+
+// Of one matrix [n, k]: its pairs of panels behind one another, and, in memory of their own, the pairs' steps: for each
+// group panel_n bytes of s4, low half for the first panel and high half for the second, then c8 of the first and of the
+// second.
+struct Int4Panels {
+    std::int64_t k_block, panel_n;  // INT8's
+    std::int64_t n, k;
+
+    std::int64_t padded_k() const { return round_up(k, kInt4Group); }
+    std::int64_t pair_columns() const { return 2 * panel_n; }
+    std::int64_t pairs_of(std::int64_t columns) const { return (columns + pair_columns() - 1) / pair_columns(); }
+    std::int64_t pairs() const { return pairs_of(n); }
+    std::int64_t pair_bytes() const { return panel_n * padded_k(); }
+    std::int64_t pair_step_bytes() const { return 3 * panel_n * int4_groups(k); }
+    std::int64_t q4_bytes() const { return pairs() * pair_bytes(); }
+    std::int64_t step_bytes() const { return pairs() * pair_step_bytes(); }
+
+    // Pair `pair` of the rows of `weights`, and for each of these rows the sum of its levels, those that GEMMs meet in
+    // the padding of K included; beyond the last row, that one again. c8 + 8 s4 <= 127 afterwards: q4 counts from where
+    // it has to.
+    void pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps,
+              std::int32_t* sums) const;
+};
+
+}  // namespace octile
