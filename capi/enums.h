@@ -43,9 +43,8 @@ inline constexpr Pair<DataType> kPairs<DataType>[] = {{OCTILE_F32, DataType::kF3
                                                       {OCTILE_I8, DataType::kI8}};
 
 template <>
-inline constexpr Pair<Precision> kPairs<Precision>[] = {{OCTILE_INT8, Precision::kInt8},
-                                                        {OCTILE_FP16, Precision::kFp16},
-                                                        {OCTILE_INT4, Precision::kInt4}};
+inline constexpr Pair<Precision> kPairs<Precision>[] = {
+    {OCTILE_INT8, Precision::kInt8}, {OCTILE_FP16, Precision::kFp16}, {OCTILE_INT4, Precision::kInt4}};
 
 template <>
 inline constexpr Pair<Activation> kPairs<Activation>[] = {{OCTILE_ACTIVATION_NONE, Activation::kNone},

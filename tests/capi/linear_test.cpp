@@ -179,7 +179,7 @@ TEST_CASE("capi linear: numbers that no enumeration has") {
         type.weights.type = value;
         type.fails(OCTILE_INVALID_ARGUMENT, {"weights.type", "0 to 3", found});
         precision.options.precision = value;
-        precision.fails(OCTILE_INVALID_ARGUMENT, {"options.precision", "0 to 1", found});
+        precision.fails(OCTILE_INVALID_ARGUMENT, {"options.precision", "0 to 2", found});
         activation.options.activation = value;
         activation.fails(OCTILE_INVALID_ARGUMENT, {"options.activation", "0 to 7", found});
         scaling.options.input_scaling = value;
