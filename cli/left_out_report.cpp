@@ -113,7 +113,10 @@ std::string left_out_text(const Plan& plan) {
     const Sum tables = sum_of(plan, [](LeftOutReason reason) { return !is_left(reason); });
     std::string text;
     if (tables.tensors > 0) {
-        text += fmt::format("tables that are looked up: {}, the largest {}\n", tensors_text(plan, tables),
+        const bool assumed =
+            std::any_of(plan.left_out.begin(), plan.left_out.end(), [](const LeftOut& one) { return one.assumed; });
+        text += fmt::format("tables that are looked up{}: {}, the largest {}\n",
+                            assumed ? " (assumed, by their names)" : "", tensors_text(plan, tables),
                             tables.largest->tensor);
     }
     return text + (left.tensors == 0 ? "left out: nothing\n" : fmt::format("left out: {}\n", tensors_text(plan, left)));
@@ -153,6 +156,7 @@ void add_left_out(nlohmann::ordered_json& document, const Plan& plan) {
                                         {"text", left.text},
                                         {"parameters", left.parameters},
                                         {"bytes", left.bytes}});
+        if (left.assumed) document["left_out"].back()["assumed"] = true;
     }
 }
 

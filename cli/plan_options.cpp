@@ -185,10 +185,16 @@ Status check_assumptions(const PlanArguments& arguments, const Model& model, con
         if (layer.assumptions.empty()) continue;
         if (rows++ == 0) first = &layer;
     }
-    if (!first) return {};
-    return {StatusCode::kParseError,
-            fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
-                        first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
+    if (first) {
+        return {StatusCode::kParseError,
+                fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
+                            first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
+    }
+    const auto table =
+        std::find_if(model.left_out.begin(), model.left_out.end(), [](const LeftOut& left) { return left.assumed; });
+    if (table == model.left_out.end()) return {};
+    return {StatusCode::kParseError, fmt::format("{}: --strict: tensor {}: assumed: a table, by its name",
+                                                 display(file), internal::quote(table->tensor))};
 }
 
 void report_notes(const std::vector<std::vector<std::string>>& notes) {

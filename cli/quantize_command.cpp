@@ -1,10 +1,16 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/json.h"
 #include "base/output_file.h"
@@ -69,11 +75,29 @@ std::vector<std::pair<std::string, std::int64_t>> counts_of(const PlanSummary& s
             {"left for want of a kernel", summary.left_no_kernel}};
 }
 
+// What is wrong with one expert or block is wrong with all.
+std::string first_of(const std::vector<std::string>& texts) {
+    constexpr std::size_t kMost = 3;
+    const std::span shown = std::span(texts).first(std::min(texts.size(), kMost));
+    const std::size_t more = texts.size() - shown.size();
+    return fmt::format("{}{}", fmt::join(shown, "; "), more > 0 ? fmt::format("; and {} more", more) : "");
+}
+
+// What of the rows nobody said, each once, in the order of the rows.
+std::vector<std::string> assumptions_of(const Plan& plan) {
+    std::vector<std::string> all;
+    std::set<std::string_view> known;
+    for (const PlannedLayer& planned : plan.layers)
+        for (const std::string& assumption : planned.layer.assumptions)
+            if (known.insert(assumption).second) all.push_back(assumption);
+    return all;
+}
+
 std::string table_text(const Done& done, const std::string& output, bool colour) {
     const QuantizeReport& report = done.report;
     const PlanSummary summary = summarize(done.plan);
-    std::string text =
-        fmt::format("{}: {} linears, policy {}\n", done.plan.model, summary.linears, name_of(done.plan.policy));
+    std::string text = fmt::format("{}: {} linear{}, policy {}\n", done.plan.model, summary.linears,
+                                   summary.linears == 1 ? "" : "s", name_of(done.plan.policy));
     Table counts({{"linears"}, {"", Align::kRight}});
     for (const auto& [what, count] : counts_of(summary))
         counts.add_row({{what}, {fmt::format("{}", count)}});
@@ -81,6 +105,8 @@ std::string table_text(const Done& done, const std::string& output, bool colour)
     if (report.prequantized > 0)
         text += fmt::format("{} came as int8 and were taken as they are\n", report.prequantized);
     if (report.smoothed > 0) text += fmt::format("{} are smoothed (SmoothQuant)\n", report.smoothed);
+    if (const std::vector<std::string> assumed = assumptions_of(done.plan); !assumed.empty())
+        text += fmt::format("assumed: {}\n", first_of(assumed));
     if (report.gated_pairs > 0)
         text += fmt::format("{} pairs of gate and up projection are packed together\n", report.gated_pairs);
     Table sizes({{"sizes"}, {"before", Align::kRight}, {"after", Align::kRight}, {"", Align::kRight}});
@@ -117,6 +143,7 @@ nlohmann::ordered_json json_of(const Done& done, const std::string& output) {
                                        {"prequantized", report.prequantized},
                                        {"smoothed", report.smoothed},
                                        {"gated_pairs", report.gated_pairs},
+                                       {"assumed", assumptions_of(done.plan)},
                                        {"tensors", report.tensors},
                                        {"source_bytes", report.source_bytes},
                                        {"source_linear_bytes", report.source_linear_bytes},
@@ -182,7 +209,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     for (const std::string& line : network->model.notes)
         note(line);
     if (!network->obstacles.empty())
-        note(fmt::format("{}; the file will hold layers and no network", fmt::join(network->obstacles, "; ")));
+        note(fmt::format("{}; the file will hold layers and no network", first_of(network->obstacles)));
     if (network->graph) {
         how.graph = to_json(*network->graph);
         if (Status status = add_linears(*network->graph, checkpoint, network->tensors, how.keep); !status.ok())

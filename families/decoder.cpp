@@ -23,8 +23,7 @@ class Decoder {
           hidden_(b_.size("hidden_size")),
           ffn_(b_.size("intermediate_size")),
           heads_(b_.config.exists() ? b_.size("num_attention_heads", f_.heads) : 0),
-          key_heads_(
-              b_.config.extent_or("num_key_value_heads", f_.key_heads > 0 && heads_ > 0 ? f_.key_heads : heads_)),
+          key_heads_(key_heads()),
           epsilon_(b_.epsilon(f_.epsilon_key, f_.epsilon)),
           activation_(b_.activation_fact(f_.activation_key, f_.activation)),
           attention_(attention_facts(b_, f_.theta, f_.window, f_.windowed)) {
@@ -67,6 +66,12 @@ class Decoder {
     }
 
   private:
+    std::int64_t key_heads() const {
+        static constexpr const char* kKey = "num_key_value_heads";
+        const bool as_queries = f_.key_heads == 0 || b_.config.lists(kKey) || !b_.config.exists();
+        return b_.config.extent_or(kKey, as_queries ? heads_ : f_.key_heads);
+    }
+
     std::int64_t hidden_of_blocks() const {
         for (std::int64_t block = 0; block < 1000; block++)
             for (const char* name : {"self_attn.q_proj", "self_attn.qkv_proj", "mlp.gate_proj", "mlp.gate_up_proj"})

@@ -58,7 +58,8 @@ struct DecoderFacts {
     bool qkv_bias = false, out_bias = false;  // without the keys
     const char* ffn_bias_key = nullptr;
     bool ffn_bias = false;
-    // Of a configuration without the keys; 0: it has to have them.
+    // Of a configuration without the keys. 0: it has to have them, or there are as many heads of keys as of queries, as
+    // where that key is null.
     std::int64_t heads = 0, key_heads = 0, vocabulary = 0;
     std::int64_t head = 0;  // head_dim without the key; 0: hidden_size / num_attention_heads
     HeadNorms head_norms = HeadNorms::kNone;

@@ -15,6 +15,7 @@ void build_smollm3(NetworkBuilder& b) {
     build_decoder(b, {.bias_key = "attention_bias",
                       .out_bias_key = "attention_bias",
                       .ffn_bias_key = "mlp_bias",
+                      .key_heads = 4,
                       .theta = 2000000,
                       .windowed = false,
                       .tied = true,
@@ -49,6 +50,7 @@ void build_gemma(NetworkBuilder& b) {
                       .activation = "gelu_pytorch_tanh",
                       .bias_key = "attention_bias",
                       .out_bias_key = "attention_bias",
+                      .key_heads = 16,
                       .head = 256,
                       .tied = true,
                       .embedding = kScaled});
@@ -107,6 +109,7 @@ void build_starcoder2(NetworkBuilder& b) {
                       .out_bias = true,
                       .ffn_bias_key = "use_bias",
                       .ffn_bias = true,
+                      .key_heads = 2,
                       .feed_forward = FeedForward::kPlain,
                       .up = "c_fc",
                       .down = "c_proj",
@@ -129,6 +132,7 @@ void build_cohere(NetworkBuilder& b) {
 
 void build_mixtral(NetworkBuilder& b) {
     build_decoder(b, {.epsilon = 1e-5,
+                      .key_heads = 8,
                       .experts = {.count_key = "num_local_experts",
                                   .size_key = "intermediate_size",
                                   .part = "block_sparse_moe",
@@ -143,6 +147,7 @@ void build_mixtral(NetworkBuilder& b) {
 void build_qwen2_moe(NetworkBuilder& b) {
     build_decoder(b, {.bias_key = "qkv_bias",
                       .qkv_bias = true,
+                      .key_heads = 16,
                       .experts = {.count_key = "num_experts", .each = 4, .count = 60, .shared = true},
                       .window = 4096,
                       .windowed = false});
@@ -151,6 +156,7 @@ void build_qwen2_moe(NetworkBuilder& b) {
 void build_qwen3_moe(NetworkBuilder& b) {
     build_decoder(b, {.bias_key = "attention_bias",
                       .out_bias_key = "attention_bias",
+                      .key_heads = 4,
                       .head_norms = HeadNorms::kHeads,
                       .experts = {.count_key = "num_experts", .count = 128},
                       .window = 4096,
@@ -163,6 +169,7 @@ void build_qwen3_next(NetworkBuilder& b) {
         b, {.norm = NormKind::kRmsPlusOne,
             .bias_key = "attention_bias",
             .out_bias_key = "attention_bias",
+            .key_heads = experts ? 2 : 4,
             .head = 256,
             .head_norms = HeadNorms::kHeads,
             .experts = {.count_key = experts ? "num_experts" : nullptr, .each = 10, .count = 512, .shared = true},
@@ -177,6 +184,7 @@ void build_gpt_oss(NetworkBuilder& b) {
                       .out_bias_key = "attention_bias",
                       .qkv_bias = true,
                       .out_bias = true,
+                      .key_heads = 8,
                       .head = 64,
                       .experts = {.count_key = "num_local_experts",
                                   .size_key = "intermediate_size",

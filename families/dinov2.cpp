@@ -45,8 +45,8 @@ void build(NetworkBuilder& b) {
                               .heads = b.config.exists() ? b.size("num_attention_heads", 12) : 0,
                               .epsilon = epsilon,
                               .activation = b.activation_fact("hidden_act", "gelu")};
-    std::string x = add_patches(b, b.base + "embeddings.patch_embeddings.projection", patches_of(b, 224, 14), hidden,
-                                1 + registers);
+    std::string x = add_patches(b, b.base + "embeddings.patch_embeddings.projection",
+                                patches_of(b, 224, b.is("dinov2") ? 14 : 16), hidden, 1 + registers);
     x = add_blocks(b, facts, "num_hidden_layers", blocks, x, 12);
     x = b.layer_norm(b.base + "layernorm", x, epsilon);
 

@@ -32,6 +32,7 @@ class Block {
 
     std::string norm(const char* name, const std::string& x) {
         if (!name) return x;
+        if (f_.norms_unknown) return b_.other(at_ + name + ".place", "a norm here, or behind the next sum", {x});
         if (!b_.config.exists() && !b_.has(at_ + name + ".weight") && !b_.has(at_ + name + ".gamma")) return x;
         return f_.rms ? b_.rms_norm(at_ + name, x, f_.epsilon) : b_.layer_norm(at_ + name, x, f_.epsilon, f_.norm_bias);
     }

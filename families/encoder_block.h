@@ -35,9 +35,10 @@ struct BlockNames {
 
 struct BlockFacts {
     BlockNames names;
-    bool norm_first = false;  // a part reads its norm; otherwise its norm reads the sum
-    bool parallel = false;    // with norm_first: both parts read what the block reads
-    bool rms = false;         // norms are RMS norms
+    bool norm_first = false;     // a part reads its norm; otherwise its norm reads the sum
+    bool parallel = false;       // with norm_first: both parts read what the block reads
+    bool rms = false;            // norms are RMS norms
+    bool norms_unknown = false;  // before or behind their parts, nobody says
     bool norm_bias = true;
     bool qkv_bias = true, key_bias = true, out_bias = true, ffn_bias = true;
     std::int64_t hidden = 0, ffn = 0, heads = 0;  // by the configuration; 0: not said

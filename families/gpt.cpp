@@ -111,7 +111,9 @@ void build_opt(NetworkBuilder& b) {
                                           .norm = "final_layer_norm"};
     BlockFacts facts;
     facts.names = kBlock;
-    facts.norm_first = b.config.flag_or("do_layer_norm_before", true);
+    // Only a network whose norms stand before its parts has one behind them all.
+    facts.norm_first = b.config.flag_or("do_layer_norm_before",
+                                        b.config.exists() || b.has(b.base + "decoder.final_layer_norm.weight"));
     facts.qkv_bias = facts.out_bias = facts.ffn_bias = b.config.flag_or("enable_bias", true);
     facts.hidden = b.size("hidden_size");
     facts.ffn = b.size("ffn_dim");

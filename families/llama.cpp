@@ -14,16 +14,17 @@ void build_llama(NetworkBuilder& builder) {
 }
 
 void build_mistral(NetworkBuilder& builder) {
-    build_decoder(builder, {.window = 4096});
+    build_decoder(builder, {.key_heads = 8, .window = 4096});
 }
 
 void build_qwen2(NetworkBuilder& builder) {
-    build_decoder(builder, {.qkv_bias = true, .window = 4096, .windowed = false});
+    build_decoder(builder, {.qkv_bias = true, .key_heads = 32, .window = 4096, .windowed = false});
 }
 
 void build_qwen3(NetworkBuilder& builder) {
     build_decoder(builder, {.bias_key = "attention_bias",
                             .out_bias_key = "attention_bias",
+                            .key_heads = 32,
                             .head = 128,
                             .head_norms = HeadNorms::kHeads,
                             .window = 4096,

@@ -274,6 +274,12 @@ std::string NetworkBuilder::attention(const std::string& name, const std::vector
     } else if (how.rotary && features_of(qkv[0]) / heads % 2 != 0) {
         reason = "attention with a rotary embedding of an odd width";
     }
+    if (reason.empty() && features_of(qkv[0]) / heads % kHeadUnit != 0) {
+        const std::int64_t width = features_of(qkv[0]) / heads;
+        refuse(fmt::format("num_attention_heads: expected heads of a multiple of {} features, found {} of {}",
+                           kHeadUnit, heads, width));
+        reason = fmt::format("attention with heads of {} features", width);
+    }
     if (!reason.empty()) return other(name, reason, qkv);
     return adding(name).attention(wrapped(name), qkv[0], qkv[1], qkv[2], how);
 }

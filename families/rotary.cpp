@@ -19,11 +19,25 @@ constexpr const char* kNoRotary = "attention with a rotary embedding that no ses
 constexpr const char* kLlama3Keys[] = {"factor", "low_freq_factor", "high_freq_factor",
                                        "original_max_position_embeddings"};
 
+// Whether some layer is of a type that does not see all tokens before it.
+bool has_other_layers(const Config& config) {
+    if (!config.has("layer_types")) return false;
+    const json& types = config.at("layer_types");
+    if (!types.is_array()) fail_at("layer_types", "expected an array of names, found " + found(types));
+    return std::any_of(types.begin(), types.end(), [](const json& type) { return type != "full_attention"; });
+}
+
 // The parameters of the layer type that all layers are, where there are some for each type.
 Config parameters_of(NetworkBuilder& builder, const char* key) {
     const Config parameters = builder.config.object(key);
     if (!parameters.has("full_attention") && !parameters.has("sliding_attention")) return parameters;
-    if (parameters.has("full_attention")) return parameters.object("full_attention");
+    if (parameters.has("full_attention")) {
+        // Layers within a window that no text is longer than see everything, and turn by their own angles.
+        if (has_other_layers(builder.config) && (!parameters.has("sliding_attention") ||
+                                                 parameters.at("sliding_attention") != parameters.at("full_attention")))
+            builder.refuse(fmt::format("{}: expected the same parameters for every layer, found others", key));
+        return parameters.object("full_attention");
+    }
     builder.refuse(fmt::format("{}: expected parameters of full_attention, found others", key));
     return Config();
 }
@@ -59,14 +73,6 @@ void read_rotary(NetworkBuilder& builder, const char* key, AttentionFacts& facts
     builder.refuse(fmt::format("{}.high_freq_factor: expected more than low_freq_factor, found {}", key,
                                facts.rotary->scaling->high_frequency));
     facts.why = kNoRotary;
-}
-
-// Whether some layer is of a type that does not see all tokens before it.
-bool has_other_layers(const Config& config) {
-    if (!config.has("layer_types")) return false;
-    const json& types = config.at("layer_types");
-    if (!types.is_array()) fail_at("layer_types", "expected an array of names, found " + found(types));
-    return std::any_of(types.begin(), types.end(), [](const json& type) { return type != "full_attention"; });
 }
 
 // Whether some layer is of a type that is neither.

@@ -221,6 +221,32 @@ void build_albert(NetworkBuilder& b) {
     add_embedding(b, x);
 }
 
+// The rows of DeBERTa's table of distances.
+std::string relative_positions(NetworkBuilder& b, std::int64_t hidden) {
+    const std::string table = b.base + "encoder.rel_embeddings";
+    const TensorList::Shape* shape = b.shape_of(table + ".weight");
+    if (shape && shape->size() == 2)
+        return b.other(table, "distances", {}, shape->back(),
+                       Rows{.unit = Rows::Unit::kFixed, .count = shape->front()});
+    // -1 stands for the next key.
+    const auto says = [&](const char* key) { return b.config.has(key) && b.config.at(key) > 0; };
+    const char* const key = says("position_buckets")         ? "position_buckets"
+                            : says("max_relative_positions") ? "max_relative_positions"
+                                                             : "max_position_embeddings";
+    const std::int64_t rows = 2 * b.config.extent_or(key, 512);
+    return b.other(table, "distances", {}, hidden, Rows{.unit = Rows::Unit::kFixed, .count = rows});
+}
+
+// Of keys and queries of distances, where they are not those of the tokens.
+void add_position_linears(NetworkBuilder& b, const std::string& at, const std::string& x, std::int64_t hidden) {
+    const bool own = b.config.flag_or("relative_attention", false) && !b.config.flag_or("share_att_key", false);
+    // A list of names, or names between bars.
+    const std::string kinds = own && b.config.has("pos_att_type") ? b.config.at("pos_att_type").dump() : "";
+    for (const auto& [kind, name] : {std::pair("c2p", "pos_key_proj"), {"p2c", "pos_query_proj"}})
+        if (b.has(at + name + ".weight", kinds.find(kind) != std::string::npos))
+            b.linear(at + name, x, {.features = hidden});
+}
+
 void build_deberta(NetworkBuilder& b) {
     BlockNames names = kBertBlock;
     names.self = {.query = "attention.self.query_proj",
@@ -242,8 +268,9 @@ void build_deberta(NetworkBuilder& b) {
     const std::string blocks = b.base + "encoder.layer.", convolution = b.base + "encoder.conv";
     const std::int64_t count = b.blocks("num_hidden_layers", blocks);
     const bool convolves = b.has(convolution + ".conv.weight", b.config.count_or("conv_kernel_size", 0) > 0);
-    const std::string embedded = x;
+    const std::string embedded = x, positioned = relative_positions(b, facts.hidden);
     for (std::int64_t block = 0; block < count; block++) {
+        add_position_linears(b, fmt::format("{}{}.attention.self.", blocks, block), positioned, facts.hidden);
         x = add_block(b, facts, fmt::format("{}{}.", blocks, block), x);
         if (block == 0 && convolves) x = b.other(convolution, "a convolution beside the first block", {embedded, x});
     }

@@ -60,13 +60,15 @@ void add_head(NetworkBuilder& b, const std::string& x, const std::string& frames
 void build(NetworkBuilder& b) {
     const std::int64_t hidden = b.size("hidden_size");
     const double epsilon = b.epsilon("layer_norm_eps", 1e-5);
-    const bool stable = b.config.flag_or("do_stable_layer_norm", false);
+    // Names do not tell where the norms stand.
+    const bool stable = b.config.flag_or("do_stable_layer_norm", false), unknown = !b.config.exists();
     if (b.config.flag_or("add_adapter", false)) b.refuse("add_adapter: expected false, found true");
     if (b.config.has("adapter_attn_dim")) b.refuse("adapter_attn_dim: expected none, found one");
     if (b.config.flag_or("use_weighted_layer_sum", false))
         b.refuse("use_weighted_layer_sum: expected false, found true");
     const BlockFacts facts = {.names = kBlock,
-                              .norm_first = stable,
+                              .norm_first = stable || unknown,
+                              .norms_unknown = unknown,
                               .hidden = hidden,
                               .ffn = b.size("intermediate_size"),
                               .heads = b.config.exists() ? b.size("num_attention_heads", 12) : 0,
@@ -79,9 +81,10 @@ void build(NetworkBuilder& b) {
     std::string x = b.linear(b.base + "feature_projection.projection", frames, {.features = hidden});
     x = b.other(b.base + "encoder.pos_conv_embed", "a convolution over positions", {x});
     const std::string outer = b.base + "encoder.layer_norm", blocks = b.base + "encoder.layers.";
-    if (!stable) x = b.layer_norm(outer, x, epsilon);
+    if (!stable && !unknown) x = b.layer_norm(outer, x, epsilon);
     x = add_blocks(b, facts, "num_hidden_layers", blocks, x, 12);
     if (stable) x = b.layer_norm(outer, x, epsilon);
+    if (unknown) x = b.other(outer + ".place", "a norm here, or before the blocks", {x});
     add_head(b, x, frames);
 }
 

@@ -44,8 +44,9 @@ class Whisper {
         const std::string x = add_decoder(states);
         if (!language) return b_.output(x);
         const std::string table = b_.base + "decoder.embed_tokens.weight";
-        if (!b_.has("proj_out.weight", true) && !b_.has(table)) return b_.output(x);
         const bool own = b_.has("proj_out.weight", true);
+        // Names alone do not say whether there is a head that is tied.
+        if (!own && (b_.config.architecture().empty() || !b_.has(table))) return b_.output(x);
         b_.output(
             b_.linear("proj_out", x, {.features = b_.size("vocab_size"), .bias = false, .weight = own ? "" : table}));
     }

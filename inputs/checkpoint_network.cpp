@@ -17,6 +17,7 @@
 #include "inputs/sentence_transformers.h"
 #include "inputs/tensor_names.h"
 #include "inputs/text_file.h"
+#include "inputs/weight_forms.h"
 #include "inputs/weight_rules.h"
 
 namespace octile {
@@ -63,6 +64,7 @@ class Reader {
         if (!found.ok()) return found.status();
         result_.tensors = std::move(found).value();
         if (family.ok()) {
+            take_out(family->graph);
             add_linears(family.value());
             claim(family.value());
         }
@@ -142,6 +144,37 @@ class Reader {
             network.normalize = embedding.ok() && embedding.value()->normalize;
         }
         return build_network(&*document_, &tensors_, network);
+    }
+
+    // Matrices of which the network says that they are no linears: its tables, and whatever its nodes of those names
+    // are. Without its configuration it is an assumption, as everything that names tell.
+    void take_out(const Graph& graph) {
+        std::unordered_map<std::string_view, const Node*> nodes;
+        std::unordered_set<std::string_view> tables;
+        for (const Node& node : graph.nodes) {
+            nodes.emplace(node.name, &node);
+            for (const EmbeddingTable& table : node.tables)
+                tables.insert(table.tensor);
+        }
+        std::erase_if(result_.tensors.layers, [&](const LinearTensor& tensor) {
+            if (tensor.layer.op != Op::kLinear) return false;
+            const auto node = nodes.find(tensor.layer.name);
+            const bool is_linear = node != nodes.end() && node->second->op == NodeOp::kLinear;
+            const bool is_table = tables.contains(tensor.tensors.front()->name);
+            if (is_linear || (node == nodes.end() && !is_table)) return false;
+            for (const TensorInfo* const part : tensor.tensors) {
+                result_.tensors.left_out.push_back(
+                    is_table ? left_out_of(*part, LeftOutReason::kTable, "an embedding table")
+                             : left_out_of(*part, LeftOutReason::kOther,
+                                           node->second->what.empty() ? std::string(name_of(node->second->op))
+                                                                      : node->second->what));
+                result_.tensors.left_out.back().assumed = is_table;
+            }
+            return true;
+        });
+        if (!document_) return;
+        for (LeftOut& left : result_.tensors.left_out)
+            left.assumed = false;
     }
 
     // Linears of the network that are no tensors of their own: a head that is tied to a table, experts of one tensor, a
@@ -242,7 +275,22 @@ class Reader {
         for (const std::string& why : family.obstacles)
             obstacle(config_, why);
         if (result_.obstacles.empty()) result_.graph = needed_part(family.graph);
+        if (result_.graph) note_others(others);
         result_.whole = std::move(family.graph);
+    }
+
+    // What a network is made without.
+    void note_others(const std::vector<Layer>& others) {
+        const auto is_linear = [](const Layer& layer) { return layer.op == Op::kLinear; };
+        const auto first = std::find_if(others.begin(), others.end(), is_linear);
+        if (first == others.end()) return;
+        const auto count = std::count_if(others.begin(), others.end(), is_linear);
+        result_.model.notes.push_back(
+            fmt::format("{}: the network that it describes has no {}{}: packed, and not run with it", display(config_),
+                        internal::quote(first->name),
+                        count == 1   ? ""
+                        : count == 2 ? " and 1 other linear of the checkpoint"
+                                     : fmt::format(" and {} other linears of the checkpoint", count - 1)));
     }
 
     const Checkpoint& checkpoint_;
@@ -260,7 +308,7 @@ TensorList tensor_list_of(const Checkpoint& checkpoint) {
     TensorList list;
     for (const TensorInfo* tensor : checkpoint.tensors()) {
         const bool packed = tensor->dtype == "U8" || tensor->dtype == "I32";
-        if (!packed) list.add(tensor->name, tensor->shape);
+        if (!packed) list.add(family_name(tensor->name), tensor->shape);
     }
     return list;
 }

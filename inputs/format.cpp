@@ -11,6 +11,7 @@
 
 #include "base/names.h"
 #include "inputs/onednn_problem.h"
+#include "inputs/sentence_transformers.h"
 #include "inputs/verbose_layers.h"
 
 namespace octile {
@@ -111,6 +112,15 @@ fs::path only_safetensors(const fs::path& folder) {
     return only;
 }
 
+fs::path weights_in(const fs::path& folder) {
+    std::error_code error;
+    for (const std::string_view whole : kWholeNames) {
+        for (const std::string& name : {std::string(whole) + std::string(kIndexEnding), std::string(whole)})
+            if (fs::is_regular_file(folder / name, error)) return folder / name;
+    }
+    return only_safetensors(folder);
+}
+
 }  // namespace
 
 bool is_shard(const fs::path& file) {
@@ -136,12 +146,10 @@ std::string checkpoint_names() {
 fs::path file_of_checkpoint(const fs::path& path) {
     std::error_code error;
     if (!fs::is_directory(path, error)) return path;
-    for (const std::string_view whole : kWholeNames) {
-        for (const std::string& name : {std::string(whole) + std::string(kIndexEnding), std::string(whole)})
-            if (fs::is_regular_file(path / name, error)) return path / name;
-    }
-    if (fs::path only = only_safetensors(path); !only.empty()) return only;
-    if (fs::is_regular_file(path / "config.json", error)) return path / "config.json";
+    if (fs::path weights = weights_in(path); !weights.empty()) return weights;
+    const fs::path network = network_folder(path);
+    if (fs::path weights = weights_in(network); !weights.empty()) return weights;
+    if (fs::is_regular_file(network / "config.json", error)) return network / "config.json";
     return path;
 }
 

@@ -97,6 +97,7 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
                                                      : table_name(module.name) == TableName::kKnown
                                                          ? "an embedding table"
                                                          : "taken for a table by its name"));
+                found.left_out.back().assumed = table;
             }
         }
         const auto is_linear = [](const LinearTensor& tensor) { return tensor.layer.op == Op::kLinear; };

@@ -98,7 +98,7 @@ Result<Model> read(const onnx::ModelProto& model, std::size_t bytes, const std::
     Result<OnnxLayers> layers = layers_of(graph.value(), file, options.tokens);
     if (!layers.ok()) return layers.status();
     Model read{.name = display(path.stem()), .layers = std::move(layers->layers)};
-    set_parameters(read, graph.value(), layers->taken);
+    set_parameters(read, graph.value(), layers.value());
     read.notes = notes_of(graph.value(), layers.value(), dimensions.value(), options);
     for (std::string& note : read.notes)
         note = fmt::format("{}: {}", file, note);

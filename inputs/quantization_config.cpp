@@ -83,6 +83,8 @@ Result<QuantizationConfig> QuantizationConfig::read(const std::filesystem::path&
         config.ignored_.every_linear = false;  // the class is a target, and never ignored
         const auto groups = quantization->find("config_groups");
         if (groups != quantization->end() && groups->is_object()) config.read_groups(*groups, at + ".config_groups");
+        const auto types = quantization->find("quant_type");
+        if (types != quantization->end() && types->is_object()) config.read_torchao(*types);
         const auto transform = quantization->find("transform_config");
         if (transform != quantization->end())
             config.online_rotation_ = find_online_rotation(*transform, at + ".transform_config");
@@ -129,6 +131,20 @@ void QuantizationConfig::read_groups(const json& groups, const std::string& plac
         asymmetric_.names.insert(targets.names.begin(), targets.names.end());
         asymmetric_.expressions.insert(asymmetric_.expressions.end(), targets.expressions.begin(),
                                        targets.expressions.end());
+    }
+}
+
+// "quant_type": {"default": {"_type": "Int8WeightOnlyConfig", "_data": {...}}}, as transformers writes torchao's.
+void QuantizationConfig::read_torchao(const json& types) {
+    const auto text = [](const json& object, const char* key) {
+        const auto value = object.is_object() ? object.find(key) : object.end();
+        return object.is_object() && value != object.end() && value->is_string() ? value->get<std::string>() : "";
+    };
+    for (const json& type : types) {
+        weights_alone_ |= text(type, "_type").ends_with("WeightOnlyConfig");
+        const json* inputs = type.is_object() && type.contains("_data") ? &type["_data"] : nullptr;
+        if (inputs && inputs->is_object() && inputs->contains("act_mapping_type"))
+            asymmetric_.every_linear |= text((*inputs)["act_mapping_type"], "_data") == "ASYMMETRIC";
     }
 }
 

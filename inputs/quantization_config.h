@@ -18,8 +18,8 @@ class QuantizationConfig {
     // Nothing is ignored, and nothing is asked of inputs.
     QuantizationConfig() = default;
 
-    // Reads `path`, a config.json. One that says nothing of compressed-tensors ignores nothing; kParseError for one
-    // that is not JSON or whose lists are none.
+    // Reads `path`, a config.json. One that says nothing of compressed-tensors or torchao ignores nothing; kParseError
+    // for one that is not JSON or whose lists are none.
     static Result<QuantizationConfig> read(const std::filesystem::path& path);
 
     // Whether the ignore list has the layer: by its whole name, or by "re:" and an expression (base/pattern.h) that
@@ -47,6 +47,7 @@ class QuantizationConfig {
     };
     Names read_names(const nlohmann::json& list, const std::string& place);
     void read_groups(const nlohmann::json& groups, const std::string& place);
+    void read_torchao(const nlohmann::json& types);
 
     Names ignored_, asymmetric_;
     std::size_t states_ = 0;  // of all expressions together

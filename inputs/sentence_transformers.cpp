@@ -18,6 +18,9 @@ namespace {
 
 using internal::quote;
 using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* kModules = "modules.json";
 
 struct Module {
     std::string type;  // the class's own name
@@ -51,8 +54,6 @@ std::vector<Module> modules_of(const json& list) {
                     : fmt::format("expected Transformer, Pooling or Normalize, found {}", quote(modules[i].type)));
     }
     if (modules.size() < 2) fail_at("$", "expected Transformer and Pooling, found " + std::to_string(modules.size()));
-    if (!modules[0].path.empty())
-        fail_at("[0].path", "expected the network in the folder itself, found " + quote(modules[0].path));
     return modules;
 }
 
@@ -101,18 +102,44 @@ Pooling pooling_of(const json& document) {
 
 }  // namespace
 
-Result<std::optional<SentenceEmbedding>> read_sentence_embedding(const std::filesystem::path& folder) {
-    const std::filesystem::path file = folder / "modules.json";
+fs::path network_folder(const fs::path& folder) {
     std::error_code error;
-    if (!std::filesystem::exists(file, error)) return std::optional<SentenceEmbedding>();
+    if (!fs::exists(folder / kModules, error)) return folder;
+    const Result<std::string> text = read_text_file(folder / kModules);
+    if (!text.ok()) return folder;
+    std::string path;
+    const Status status = read_json(text.value(), kModules, [&](const json& list) {
+        if (list.is_array() && !list.empty() && list[0].is_object() && list[0].contains("path"))
+            path = string_at(list[0]["path"], "[0].path");
+    });
+    const fs::path below(path);
+    const bool inside = status.ok() && !path.empty() && below.is_relative() &&
+                        std::none_of(below.begin(), below.end(), [](const fs::path& part) { return part == ".."; });
+    return inside ? folder / below : folder;
+}
+
+Result<std::optional<SentenceEmbedding>> read_sentence_embedding(const fs::path& folder) {
+    std::error_code error;
+    fs::path root = folder;
+    if (!fs::exists(folder / kModules, error)) {
+        root = folder.has_filename() ? folder.parent_path() : folder / "..";
+        if (!fs::equivalent(network_folder(root), folder.empty() ? "." : folder, error))
+            return std::optional<SentenceEmbedding>();
+    }
+    const fs::path file = root / kModules;
+    if (!fs::exists(file, error)) return std::optional<SentenceEmbedding>();
     const Result<std::string> text = read_text_file(file);
     if (!text.ok()) return text.status();
     std::vector<Module> modules;
-    Status status = read_json(text.value(), display(file), [&](const json& list) { modules = modules_of(list); });
+    Status status = read_json(text.value(), display(file), [&](const json& list) {
+        modules = modules_of(list);
+        if (root == folder && !modules[0].path.empty())
+            fail_at("[0].path", "expected the network in the folder itself, found " + quote(modules[0].path));
+    });
     if (!status.ok()) return status;
     SentenceEmbedding embedding{.normalize = modules.size() > 2};
-    const std::filesystem::path pooling = folder / modules[1].path / "config.json";
-    if (!std::filesystem::exists(pooling, error)) {
+    const fs::path pooling = root / modules[1].path / "config.json";
+    if (!fs::exists(pooling, error)) {
         return parse_error(fmt::format("{}: [1].path: expected a folder with config.json, found none at {}",
                                        display(file), display(pooling)));
     }

@@ -14,8 +14,13 @@ struct SentenceEmbedding {
     bool normalize = false;
 };
 
-// Of the modules.json in `folder`; nothing where there is none. kParseError, naming file and field, for modules that no
-// graph can say, in an order that is none, or whose folder is not there.
+// Where modules.json in `folder` says that the network is: in that folder as a rule, and below it ("0_Transformer") in
+// what early versions wrote.
+std::filesystem::path network_folder(const std::filesystem::path& folder);
+
+// Of the modules.json in `folder`, the network's, or in the one around it whose network this is; nothing where there is
+// none. kParseError, naming file and field, for modules that no graph can say, in an order that is none, or whose
+// folder is not there.
 Result<std::optional<SentenceEmbedding>> read_sentence_embedding(const std::filesystem::path& folder);
 
 }  // namespace octile

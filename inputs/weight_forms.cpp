@@ -197,6 +197,12 @@ const WeightSpelling* spelling_of(std::string_view tensor) {
     return found == std::end(kSpellings) ? nullptr : found;
 }
 
+std::string family_name(std::string_view tensor) {
+    const std::string_view flattened = kSpellings[0].weight;
+    if (!tensor.ends_with(flattened)) return std::string(tensor);
+    return std::string(tensor.substr(0, tensor.size() - flattened.size())) + ".weight";
+}
+
 Result<WeightParts> find_weight_parts(const Checkpoint& checkpoint, const std::string& module,
                                       const WeightMatrix& weights) {
     return Parts(checkpoint, module, weights).run();

@@ -40,6 +40,9 @@ struct WeightSpelling {
 // By the name of a weight tensor; null: it has none.
 const WeightSpelling* spelling_of(std::string_view tensor);
 
+// What families call a tensor: "X.weight", however a flattened weight is spelled.
+std::string family_name(std::string_view tensor);
+
 // kParseError, naming file and tensor, for a dtype, scales or zero points that mean nothing or that are not read.
 Result<WeightParts> find_weight_parts(const Checkpoint& checkpoint, const std::string& module,
                                       const WeightMatrix& weights);

@@ -74,8 +74,11 @@ class Finder {
             left.parameters = 0;
             return left;
         }
-        if (table_name(tensor.name) != TableName::kNone)
-            return left_out_of(tensor, LeftOutReason::kTable, "a table by its name");
+        if (table_name(tensor.name) != TableName::kNone) {
+            LeftOut left = left_out_of(tensor, LeftOutReason::kTable, "a table by its name");
+            left.assumed = true;
+            return left;
+        }
         return left_out_of(tensor, LeftOutReason::kName, "neither a *.weight nor the bias of a layer");
     }
 

@@ -91,6 +91,7 @@ std::vector<LeftOut> read_left_out(const json& array, const std::string& path, S
         left.text = reader.string("text");
         left.parameters = reader.integer("parameters", 0, INT64_MAX);
         left.bytes = reader.integer("bytes", 0, INT64_MAX);
+        left.assumed = reader.has("assumed") && reader.boolean("assumed");
         reader.finish();
     }
     return tensors;

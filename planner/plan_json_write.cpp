@@ -57,10 +57,10 @@ class JsonWriter {
         text_ += " \"left_out\": [";
         for (std::size_t i = 0; i < plan.left_out.size(); ++i) {
             const LeftOut& left = plan.left_out[i];
-            text_ +=
-                fmt::format("{}{{\"tensor\": {}, \"reason\": \"{}\", \"text\": {}, \"parameters\": {}, \"bytes\": {}}}",
-                            i == 0 ? "\n  " : ",\n  ", json_string(left.tensor), name_of(left.reason),
-                            json_string(left.text), left.parameters, left.bytes);
+            text_ += fmt::format(
+                "{}{{\"tensor\": {}, \"reason\": \"{}\", \"text\": {}, \"parameters\": {}, \"bytes\": {}{}}}",
+                i == 0 ? "\n  " : ",\n  ", json_string(left.tensor), name_of(left.reason), json_string(left.text),
+                left.parameters, left.bytes, left.assumed ? ", \"assumed\": true" : "");
         }
         text_ += "],\n";
     }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "octile/graph.h"  // kHeadUnit
 #include "octile/status.h"
 #include "runtime/kernel_table.h"
 #include "runtime/network_kernels.h"
@@ -11,8 +12,6 @@ namespace octile {
 
 // Keys come in blocks of this many, side by side: [key_heads][blocks][features][32].
 inline constexpr std::int64_t kKeyBlock = 32;
-// A head's number of features is a multiple of it.
-inline constexpr std::int64_t kHeadUnit = 16;
 
 constexpr std::int64_t key_blocks(std::int64_t keys) {
     return (keys + kKeyBlock - 1) / kKeyBlock;

@@ -107,6 +107,9 @@ struct Rotary {
     bool operator==(const Rotary&) const = default;
 };
 
+// kAttention: sessions run heads whose number of features is a multiple of it.
+inline constexpr std::int64_t kHeadUnit = 16;
+
 struct Node {
     std::string name;
     NodeOp op = NodeOp::kLinear;

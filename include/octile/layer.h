@@ -88,6 +88,7 @@ struct LeftOut {
     std::string text;             // in words
     std::int64_t parameters = 0;  // how many values it stands for; 0 for what goes with others: scales, indices
     std::int64_t bytes = 0;
+    bool assumed = false;  // a table: told by its name alone
 
     bool operator==(const LeftOut&) const = default;
 };

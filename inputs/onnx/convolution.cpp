@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "inputs/onnx/activation.h"
+#include "inputs/onnx/norm.h"
 #include "inputs/onnx/rules.h"
 
 namespace octile {
@@ -104,8 +105,26 @@ class Search {
     int left_ = 48;
 };
 
-bool is_over_rows(const OnnxGraph& graph, const OnnxNode& node, int x) {
-    if (Search(graph).becomes_rows(node.output(0), is_relabelling)) return true;
+// A convolution of levels yields levels: a Mul scales them, and a bias is added behind that.
+void follow_levels(const OnnxGraph& graph, FoundLinear& linear) {
+    for (const std::string_view op : {"Mul", "Add"}) {
+        const std::optional<int> next = graph.only_reader(linear.output);
+        if (!next) return;
+        const OnnxNode& reader = graph.nodes[static_cast<std::size_t>(*next)];
+        const int operand = other_operand(reader, linear.output);
+        if (reader.op != op || reader.output(0) < 0 || operand < 0) return;
+        if (op == "Add") {
+            const std::optional<Extents>& shape = graph.shape(operand);
+            if (!graph.is_constant(operand) || !shape || elements_of(*shape) != linear.n) return;
+            linear.bias = true;
+            linear.parameters.push_back(operand);
+        }
+        linear.output = reader.output(0);
+    }
+}
+
+bool is_over_rows(const OnnxGraph& graph, const OnnxNode& node, int x, int y) {
+    if (Search(graph).becomes_rows(y, is_relabelling)) return true;
     if (!is_pointwise_conv(graph, node)) return false;
     const auto on_points = [&](const OnnxNode& other) { return is_relabelling(other) || is_pointwise(graph, other); };
     return Search(graph).comes_from_rows(x) && Search(graph).becomes_rows(node.output(0), on_points);
@@ -127,9 +146,14 @@ std::optional<FoundLinear> find_convolution(const OnnxGraph& graph, const OnnxNo
     linear.reads_rows = false;
     if (linear.x < 0 || !graph.is_constant(linear.weights)) return std::nullopt;
     const std::optional<Extents> kernel = patch_of(graph, node, *op);
-    if (!kernel || !is_over_rows(graph, node, linear.x)) return std::nullopt;
+    if (!kernel) return std::nullopt;
     const Extents& w = *graph.shape(linear.weights);
     linear.n = w[0];
+    const int bias = op->bias < 0 ? -1 : node.input(static_cast<std::size_t>(op->bias));
+    linear.bias = bias >= 0;
+    if (linear.bias) linear.parameters.push_back(bias);
+    if (node.op == "ConvInteger") follow_levels(graph, linear);
+    if (!is_over_rows(graph, node, linear.x, linear.output)) return std::nullopt;
     linear.k = product_of(std::span<const std::int64_t>(w).subspan(1));
     if (linear.k == kUnknownExtent) return std::nullopt;
     if (const std::optional<Extents>& y = graph.shape(linear.output); y && y->size() == w.size()) {
@@ -137,9 +161,6 @@ std::optional<FoundLinear> find_convolution(const OnnxGraph& graph, const OnnxNo
         rows.erase(rows.begin() + 1);
         if (const std::int64_t m = product_of(rows); m != kUnknownExtent) linear.m = m;
     }
-    const int bias = op->bias < 0 ? -1 : node.input(static_cast<std::size_t>(op->bias));
-    linear.bias = bias >= 0;
-    if (linear.bias) linear.parameters.push_back(bias);
     linear.activation = built_in_activation(node);
     return linear;
 }

@@ -27,6 +27,13 @@ std::string name_of(const onnx::ValueInfoProto& input, int axis) {
     return name.empty() ? fmt::format("{}[{}]", input.name(), axis) : name;
 }
 
+// Whether an extent is called batch: then the first one is none for being the first.
+bool has_batch(const onnx::ValueInfoProto& input) {
+    const auto& shape = input.type().tensor_type().shape();
+    return std::any_of(shape.dim().begin(), shape.dim().end(),
+                       [](const Dimension& dim) { return is_batch(dim.dim_param()); });
+}
+
 std::string_view trim(std::string_view text) {
     const std::size_t first = text.find_first_not_of(' ');
     if (first == std::string_view::npos) return {};
@@ -72,7 +79,7 @@ Result<Dimensions> Dimensions::bind(const onnx::GraphProto& graph, const std::st
             const std::string name = name_of(input, i);
             if (listed.insert(name).second) open.push_back(name);
             if (bound.value_of(name)) continue;
-            if (is_batch(name) || (i == 0 && shape.dim_size() > 1)) {
+            if (is_batch(name) || (i == 0 && shape.dim_size() > 1 && !has_batch(input))) {
                 bound.known_.emplace(name, 1);
                 bound.batches_.push_back(name);
                 continue;

@@ -330,7 +330,7 @@ class Flattener {
         scope.called = around.called;
         scope.body = around.body;
         if (inline_body) return scope;
-        graph_.bodies.push_back({around.body, &node, attribute.name()});
+        graph_.bodies.push_back({around.body, &node, around.call, attribute.name()});
         scope.body = static_cast<int>(graph_.bodies.size()) - 1;
         return scope;
     }

@@ -39,7 +39,8 @@ struct OnnxCall {
 struct OnnxBody {
     int parent = -1;  // body around it; -1: the graph
     const onnx::NodeProto* node = nullptr;
-    std::string_view attribute;  // then_branch, else_branch, body
+    const OnnxCall* call = nullptr;  // of the node: a function may be called more than once
+    std::string_view attribute;      // then_branch, else_branch, body
 };
 
 struct OnnxValue {

@@ -78,12 +78,12 @@ class LayerReader {
             for (int body = graph_.nodes[index].body; body >= 0; body = body_at(body).parent)
                 ++linears[static_cast<std::size_t>(body)];
         }
-        std::map<const onnx::NodeProto*, int> chosen;
+        std::map<std::pair<const onnx::NodeProto*, const OnnxCall*>, int> chosen;
         passed_over_.assign(graph_.bodies.size(), false);
         for (std::size_t i = 0; i < graph_.bodies.size(); ++i) {
             const OnnxBody& body = graph_.bodies[i];
             if (body.node->op_type() != "If") continue;
-            const auto [best, first] = chosen.try_emplace(body.node, static_cast<int>(i));
+            const auto [best, first] = chosen.try_emplace({body.node, body.call}, static_cast<int>(i));
             if (first) continue;
             const bool better = linears[i] > linears[static_cast<std::size_t>(best->second)];
             passed_over_[better ? static_cast<std::size_t>(best->second) : i] = true;
@@ -91,7 +91,8 @@ class LayerReader {
         }
         for (std::size_t i = 0; i < graph_.bodies.size(); ++i) {
             if (linears[i] == 0) continue;
-            (passed_over_[i] ? out_.bodies_passed_over : out_.bodies_listed).push_back(static_cast<int>(i));
+            (passed_over(static_cast<int>(i)) ? out_.bodies_passed_over : out_.bodies_listed)
+                .push_back(static_cast<int>(i));
         }
         for (const auto& [index, linear] : linears_) {
             if (!passed_over(graph_.nodes[index].body)) sources_.add_reader(linear.x);

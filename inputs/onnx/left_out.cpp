@@ -23,6 +23,13 @@ bool is_parameter(const onnx::TensorProto& tensor, const std::optional<Extents>&
             (type >= kOnnxFloat8First && type <= kOnnxFloat8Last));
 }
 
+bool is_passed_over(const OnnxGraph& graph, const OnnxLayers& layers, int body) {
+    const std::vector<int>& passed_over = layers.bodies_passed_over;
+    for (; body >= 0; body = graph.bodies[static_cast<std::size_t>(body)].parent)
+        if (std::find(passed_over.begin(), passed_over.end(), body) != passed_over.end()) return true;
+    return false;
+}
+
 LeftOutReason reason_of(const OnnxGraph& graph, const OnnxNode& reader, std::string& text) {
     if (reader.op == "Gather" || reader.op == "GatherND" || reader.op == "GatherBlockQuantized" ||
         reader.op == "EmbedLayerNormalization") {
@@ -39,7 +46,7 @@ LeftOutReason reason_of(const OnnxGraph& graph, const OnnxNode& reader, std::str
 
 }  // namespace
 
-void set_parameters(Model& model, const OnnxGraph& graph, const std::unordered_set<const onnx::TensorProto*>& taken) {
+void set_parameters(Model& model, const OnnxGraph& graph, const OnnxLayers& layers) {
     // What a parameter has become: the last value made of it that something reads.
     std::unordered_map<const onnx::TensorProto*, const OnnxNode*> readers;
     for (const OnnxValue& value : graph.values) {
@@ -59,12 +66,14 @@ void set_parameters(Model& model, const OnnxGraph& graph, const std::unordered_s
         }
         const std::int64_t elements = *elements_of(*value.shape);
         model.parameters = model.parameters > INT64_MAX - elements ? INT64_MAX : model.parameters + elements;
-        if (taken.contains(value.tensor)) continue;
+        if (layers.taken.contains(value.tensor)) continue;
         LeftOut left;
         left.tensor = value.name;
         const auto reader = readers.find(value.tensor);
         if (reader == readers.end()) {
             left.text = "read by nothing that depends on an input";
+        } else if (is_passed_over(graph, layers, reader->second->body)) {
+            left.text = "in a branch of an If, of which another one is listed";
         } else {
             left.reason = reason_of(graph, *reader->second, left.text);
         }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Messages that name an option: all of them are collected from the sources, and each that recommends one is tried, without the option and with it."""
 
+import ast
 import json
 import pathlib
 import re
@@ -12,7 +13,7 @@ from octile_test import OctileTest, main
 ROOT = pathlib.Path(__file__).parents[2]
 READERS = ["families", "inputs", "packed", "quantize", "session", "planner", "calibration", "tuner", "cli"]
 
-# Parts of messages that recommend an option -> the test of this file that tries it, or the file whose tests do.
+# Parts of messages that recommend an option -> the test that tries it, of this file or of the one that is named.
 TRIED = {
     "(--skip leaves it out)": "test_skip",
     "(--skip leaves the layer out)": "test_skip",
@@ -30,18 +31,20 @@ TRIED = {
     "No --skip that matches it": "test_explanations_flip_decisions",
     "--core gives times": "test_core",
     "plan with <code>--core</code>": "test_core",
-    "--db: expected --core NAME beside it": "tune_test.py",
-    "or say --accept-stale": "tune_test.py",
-    "--resume goes on": "tune_test.py",
+    "--db: expected --core NAME beside it": "tune_test.py test_planner_reads_the_same_database",
+    "or say --accept-stale": "tune_test.py test_other_kernels_are_refused_loudly",
+    "--resume goes on": "tune_test.py test_ctrl_c_prints_the_best_so_far",
 }
 # Those that say what an option is, or did, and recommend none.
 FACTS = [
-    "{}: --strict: layer", "assumed: {} {} --tokens", "assumed: the rows of {} are --tokens", "m: --tokens, for its shape is unknown",
+    "{}: --strict: layer", "{}: --strict: tensor", "assumed: {} {} --tokens", "assumed: the rows of {} are --tokens", "m: --tokens, for its shape is unknown",
     "--tokens has no effect", "left by --force", "a --force pattern matches it", "the --skip pattern matches it",
     ": expected --dim with ONNX only", ": expected --skip with weights only", ": expected --transposed with weights only",
     "as `octile plan --format json` writes it", "(see {} --help)", "beside --calibration, found a path", "--policy accuracy", "--batch=",
     "--isa: expected a level, or --core NAME", "--bundle: expected one --family",
 ]
+# What runs the command in tests.
+COMMANDS = {"octile", "succeed", "json", "tune", "start", "fail_with"}
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 # What --help prints of options, usage lines, and scripts that are written out.
 DESCRIBED = ["With --", "PATH: as --", "than --core has count", "time on --core", "measured on --core", "of --core", "plan --core FILE.json",
@@ -107,13 +110,21 @@ class Advice(OctileTest):
                 part = next((one for one in [*TRIED, *FACTS] if one in words), None)
                 self.assertIsNotNone(part, "a message that names an option, which nothing here tries")
                 test = TRIED.get(part)
-                if test and test.endswith(".py"):
-                    option = re.search(r"--[a-z-]+", part)[0]
-                    self.assertIn(f'"{option}"', (ROOT / "tests" / "cli" / test).read_text())
+                if test and " " in test:
+                    self.check_tried_elsewhere(*test.split(" "), re.search(r"--[a-z-]+", part)[0])
                 elif test:
                     self.assertIn(test, here)
         for part in [*TRIED, *FACTS]:
             self.assertTrue(any(part in words for words in said), f"no message has {part!r}")
+
+    def check_tried_elsewhere(self, file: str, test: str, option: str):
+        """The test hands the option to a command."""
+        tree = ast.parse((ROOT / "tests" / "cli" / file).read_text())
+        body = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == test), None)
+        self.assertIsNotNone(body, f"{file} has no {test}")
+        handed = [word.value for call in ast.walk(body) if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in COMMANDS
+                  for word in ast.walk(call) if isinstance(word, ast.Constant)]
+        self.assertIn(option, handed)
 
     def commands(self, file: str) -> list:
         return [["plan", file, "--tokens", "2"], ["run", file, "--tokens", "2"], ["quantize", file, "-o", "x.octile"]]
@@ -167,6 +178,10 @@ class Advice(OctileTest):
         self.write("net.safetensors", safetensors(names))
         self.assertIn("bert by its names", self.succeed("plan", "net.safetensors", "--tokens", "2"))
         self.fail_with(1, ["net.safetensors: --strict: layer", "assumed: bert by its names"], "plan", "net.safetensors", "--tokens", "2", "--strict")
+        # A table is one by its name, unless a network says so.
+        table = ["plan", self.write("table.safetensors", weights(**{"embed_tokens.weight": normal_tensor("F32", [9, 4], "t")})), "--tokens", "2"]
+        self.fail_with(1, ['table.safetensors: --strict: tensor "embed_tokens.weight": assumed: a table'], *table, "--strict")
+        self.assertEqual(json.loads(self.succeed(*table, "--format", "json"))["left_out"][0]["assumed"], True)
         self.write("config.json", json.dumps(MIXTRAL))
         said = ["plan", "config.json", "--tokens", "8"]
         self.assertIn("assumed: M: 2 of 4 experts", self.succeed(*said))

@@ -296,6 +296,60 @@ class Networks(PackedTest):
         self.fail_with(1, ["net: node \"lm_head\": expected a tensor \"model.embed_tokens.weight\" of F32, F16 or BF16 [33, 64], found I64"],
                        "quantize", self.folder_of("net", tensors, self.CONFIG), "-o", "x")
 
+    def test_linears_that_the_network_has_not(self):
+        adapter = {f"{BLOCK}adapter.{name}.weight": normal_tensor("F32", [16, HIDDEN], name) for name in ("down", "side")}
+        answer = self.octile("quantize", self.folder_of("net", self.tensors() | adapter, self.CONFIG), "-o", "net.octile")
+        self.assertEqual((answer.code, answer.err), (0, f'octile: note: net/config.json: the network that it describes has no "{BLOCK}adapter.down" and 1 other '
+                                                        "linear of the checkpoint: packed, and not run with it\n"))
+        self.assertIn("with its graph", self.succeed("inspect", "net.octile"))
+
+    def test_heads_of_a_width_that_no_session_runs(self):
+        config = self.CONFIG | {"num_attention_heads": 8, "num_key_value_heads": 8, "head_dim": 8}
+        answer = self.octile("quantize", self.folder_of("net", self.tensors(), config), "-o", "net.octile")
+        self.assertEqual(answer.code, 0, answer.err)
+        self.assertIn("num_attention_heads: expected heads of a multiple of 16 features, found 8 of 8", answer.err)
+        self.assertIn("; the file will hold layers and no network", answer.err)
+        self.assertIn("no graph", self.succeed("inspect", "net.octile"))
+
+    def test_flattened_weights_are_the_networks(self):
+        """As torchao writes them: X._weight_qdata and X._weight_scale in place of X.weight."""
+        tensors = self.tensors()
+        for name in [name for name, (_, shape, _) in tensors.items() if len(shape) == 2 and name.startswith(BLOCK)]:
+            _, (n, k), _ = tensors.pop(name)
+            module = name.removesuffix(".weight")
+            tensors |= {f"{module}._weight_qdata": ("I8", [n, k], bytes(n * k)), f"{module}._weight_scale": tensor("F32", [n, 1], [0.01] * n)}
+        report = self.quantize(self.folder_of("net", tensors, self.CONFIG))
+        self.assertEqual((report["linears"], report["prequantized"], report["gated_pairs"]), (8, 7, 1))
+        self.assertEqual([left["tensor"] for left in report["left_out"]], ["model.embed_tokens.weight"])
+        self.assertIn("with its graph", self.succeed("inspect", "net.octile"))
+
+    def test_what_a_network_calls_no_linear_is_none(self):
+        """A table of an unusual name: the family knows it, with config.json or by the names of the others."""
+        block = "gpt_neox.layers.0."
+        tensors = {"gpt_neox.embed_in.weight": normal_tensor("F32", [50, 64], "t"), "embed_out.weight": normal_tensor("F32", [50, 64], "o")}
+        for name, n, k in [("attention.query_key_value", 192, 64), ("attention.dense", 64, 64), ("mlp.dense_h_to_4h", 96, 64), ("mlp.dense_4h_to_h", 64, 96)]:
+            tensors |= {f"{block}{name}.weight": normal_tensor("F32", [n, k], name), f"{block}{name}.bias": tensor("F32", [n], [0.0] * n)}
+        for name in (f"{block}input_layernorm", f"{block}post_attention_layernorm", "gpt_neox.final_layer_norm"):
+            tensors |= {f"{name}.weight": tensor("F32", [64], [1.0] * 64), f"{name}.bias": tensor("F32", [64], [0.0] * 64)}
+        config = {"model_type": "gpt_neox", "architectures": ["GPTNeoXForCausalLM"], "vocab_size": 50, "hidden_size": 64, "intermediate_size": 96,
+                  "num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 64}
+        for place, assumed in [(self.folder_of("net", tensors, config), False), (self.write("net.safetensors", safetensors(tensors)), True)]:
+            answer = self.octile("quantize", place, "-o", "net.octile", "--format", "json")
+            report = json.loads(answer.out)
+            self.assertEqual(report["linears"], 5, answer.err)
+            self.assertEqual([(left["tensor"], left["reason"], left.get("assumed", False)) for left in report["left_out"]],
+                             [("gpt_neox.embed_in.weight", "table", assumed)])
+
+    def test_what_is_assumed_is_said(self):
+        self.write("net.safetensors", llama())
+        self.assertIn("\nassumed: llama by its names; activation silu, the default\n", self.succeed("quantize", "net.safetensors", "-o", "net.octile"))
+        self.assertEqual(self.json("quantize", "net.safetensors", "-o", "net.octile")["assumed"], ["llama by its names", "activation silu, the default"])
+        self.assertEqual(self.quantize(self.folder_of("net", self.tensors(), self.CONFIG))["assumed"], [])
+
+    def test_many_obstacles_are_counted(self):
+        answer = self.octile("quantize", self.folder_of("net", self.tensors(), self.CONFIG | dict.fromkeys("abcde", 1)), "-o", "net.octile")
+        self.assertRegex(answer.err, r"; and [0-9]+ more; the file will hold layers and no network\n\Z")
+
     def test_networks_that_no_graph_can_say(self):
         answer = self.octile("quantize", self.folder_of("net", self.tensors(), self.CONFIG | {"model_type": "unheard-of"}), "-o", "net.octile")
         self.assertEqual(answer.code, 0, answer.err)

@@ -179,6 +179,9 @@ class InterruptionTest(TuneTest):
             self.assertIn("geometric mean", out)
             self.assertIn("--resume goes on", err)
             self.assertEqual(self.succeed("db", "validate", "t.jsonl"), "")
+            kept = len(self.records())
+            self.assertEqual(self.tune("ok", "--resume").code, 0)
+            self.assertGreater(len(self.records()), kept)
             (self.folder / "t.jsonl").unlink()
 
     def test_nothing_to_resume(self):
@@ -252,16 +255,17 @@ class DatabaseTest(TuneTest):
         self.tune("ok", "--trials", "300")
         text = (self.folder / "t.jsonl").read_text()
         self.write("t.jsonl", text.replace(DIGEST, "0" * 16))
-        for arguments in (["db", "best", "t.jsonl"], ["db", "export", "t.jsonl"], ["db", "merge", "t.jsonl"],
-                          ["plan", "list.csv", "--policy", "cost", "--core", "neoverse-n2", "--db", "t.jsonl"]):
+        self.assertEqual(self.tune("ok").code, 2)
+        for arguments in (["db", "best", "t.jsonl"], ["db", "export", "t.jsonl", "-o", "s.json"], ["db", "merge", "t.jsonl"],
+                          ["plan", "list.csv", "--policy", "cost", "--core", "neoverse-n2", "--db", "t.jsonl"],
+                          [*self.arguments("ok"), "--trials", "300"]):
             answer = self.octile(*arguments)
             self.assertNotEqual(answer.code, 0, arguments)
             self.assertIn("records of other kernels (gemm_s8 0000000000000000", answer.err)
             self.assertIn("--accept-stale", answer.err)
+            answer = self.octile(*arguments, "--accept-stale")
+            self.assertEqual(answer.code, 0, f"{arguments}: {answer.err}")
         self.assertIn("records of other kernels", self.octile("db", "validate", "t.jsonl").out)
-        self.assertEqual(self.tune("ok").code, 2)
-        self.assertEqual(self.octile("db", "best", "t.jsonl", "--accept-stale").code, 0)
-        self.assertEqual(self.tune("ok", "--trials", "300", "--accept-stale").code, 0)
 
     def test_corruption_is_named(self):
         self.write("bad.jsonl", '{"octile_tuning":1}\n{"key":3}\n')

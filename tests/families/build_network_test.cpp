@@ -165,6 +165,80 @@ TEST_CASE("families: rotary embeddings for each layer type, and windows") {
     CHECK(with({{"max_position_embeddings", 8192}, {"sliding_window", nullptr}}, "mistral").empty());
 }
 
+TEST_CASE("families: heads of a width that no session runs are said, and planned") {
+    json config = config_of("bert", "BertModel");
+    CHECK(build(config).obstacles.empty());
+    config["hidden_size"] = 104;  // rubert-tiny2's: 12 heads of 26
+    const FamilyNetwork odd = build(config);
+    CHECK(mentions(odd.obstacles, "num_attention_heads: expected heads of a multiple of 16 features, found 4 of 26"));
+    CHECK(odd.obstacles.size() == 2);  // and the node, once
+    CHECK(row(thin(odd), "encoder.layer.1.attention.self.value").n == 104);
+    json decoder = config_of("llama", "LlamaForCausalLM");
+    decoder["head_dim"] = 24;
+    CHECK(mentions(build(decoder).obstacles, "found 4 of 24"));
+}
+
+TEST_CASE("families: heads of keys and values by the default of the type, and as many as of queries where null") {
+    for (const auto& [type, heads] : {std::pair("mistral", 8), {"smollm3", 4}, {"starcoder2", 2}}) {
+        INFO(type);
+        json config = config_of(type, "ForCausalLM");
+        config.erase("num_key_value_heads");
+        config["num_attention_heads"] = 16;
+        config["hidden_size"] = 256;
+        const std::string key = "model.layers.0.self_attn.k_proj";
+        CHECK(row(thin(build(config)), key).n == heads * 16);
+        config["num_key_value_heads"] = nullptr;
+        CHECK(row(thin(build(config)), key).n == 256);
+    }
+}
+
+TEST_CASE("families: layers within a window turn by their own angles") {
+    json config = config_of("qwen3", "Qwen3ForCausalLM");
+    config["layer_types"] = {"sliding_attention", "full_attention"};
+    config["use_sliding_window"] = true;
+    config["sliding_window"] = 32;  // as long as any text
+    config["rope_parameters"] = {{"full_attention", {{"rope_theta", 1e6}, {"rope_type", "default"}}},
+                                 {"sliding_attention", {{"rope_theta", 1e6}, {"rope_type", "default"}}}};
+    CHECK(build(config).obstacles.empty());
+    config["rope_parameters"]["sliding_attention"]["rope_theta"] = 1e4;
+    CHECK(mentions(build(config).obstacles, "rope_parameters"));
+}
+
+TEST_CASE("families: DeBERTa's keys and queries of distances") {
+    json config = config_of("deberta-v2", "DebertaV2Model");
+    config["relative_attention"] = true;
+    config["position_buckets"] = -1;
+    config["max_relative_positions"] = 20;
+    const std::string at = "encoder.layer.1.attention.self.";
+    const auto count = [&] {
+        const Model layers = thin(build(config));
+        return std::count_if(layers.layers.begin(), layers.layers.end(),
+                             [](const Layer& layer) { return layer.name.find("pos_") != std::string::npos; });
+    };
+    CHECK(count() == 0);
+    config["pos_att_type"] = "p2c|c2p";
+    CHECK(count() == 4);
+    CHECK(row(thin(build(config)), at + "pos_key_proj").m == 40);
+    config["pos_att_type"] = {"c2p"};
+    CHECK(count() == 2);
+    config["share_att_key"] = true;
+    CHECK(count() == 0);
+}
+
+TEST_CASE("families: what names do not tell is not claimed") {
+    json opt = config_of("opt", "OPTForCausalLM");
+    opt["ffn_dim"] = 40;
+    for (const bool before : {true, false}) {
+        opt["do_layer_norm_before"] = before;
+        const TensorList tensors = tensors_of(build(opt).graph);
+        const FamilyNetwork named = must(build_network(nullptr, &tensors, {}));
+        REQUIRE(named.model_type == "opt");
+        const Layer query = row(thin(named), "model.decoder.layers.1.self_attn.q_proj");
+        CHECK(query.inputs == Strings{before ? "model.decoder.layers.1.self_attn_layer_norm"
+                                             : "model.decoder.layers.0.final_layer_norm"});
+    }
+}
+
 TEST_CASE("families: a head that is tied, or that nobody finds") {
     json config = config_of("llama", "LlamaForCausalLM");
     TensorList tensors = tensors_of(build(config).graph);
@@ -182,11 +256,11 @@ TEST_CASE("families: a head that is tied, or that nobody finds") {
 TEST_CASE("families: a checkpoint that is not what its configuration says is planned by its shapes, and not run") {
     const json config = config_of("llama", "LlamaForCausalLM");
     TensorList tensors = tensors_of(build(config).graph);
-    tensors.add("model.layers.0.self_attn.q_proj.weight", {48, 24});
+    tensors.add("model.layers.0.self_attn.q_proj.weight", {96, 64});
     const FamilyNetwork network = build(config, &tensors);
     CHECK(mentions(network.obstacles, "q_proj"));
     const Model layers = thin(network);
-    CHECK(row(layers, "model.layers.0.self_attn.q_proj").n == 48);
+    CHECK(row(layers, "model.layers.0.self_attn.q_proj").n == 96);
     CHECK(row(layers, "model.layers.0.self_attn.k_proj").inputs == Strings{"model.layers.0.input_layernorm"});
 }
 

@@ -18,9 +18,13 @@ using nlohmann::json;
 
 // Small sizes under every key that some family has.
 inline json config_of(const std::string& type, const std::string& architecture) {
-    return {{"model_type", type},       {"architectures", {architecture}}, {"vocab_size", 50},
-            {"hidden_size", 24},        {"intermediate_size", 40},         {"num_hidden_layers", 2},
-            {"num_attention_heads", 4}, {"max_position_embeddings", 32}};
+    json config = {{"model_type", type},       {"architectures", {architecture}}, {"vocab_size", 50},
+                   {"hidden_size", 64},        {"intermediate_size", 40},         {"num_hidden_layers", 2},
+                   {"num_attention_heads", 4}, {"max_position_embeddings", 32}};
+    // As many as heads, where the default of the type is another number.
+    for (const char* grouped : {"mistral", "qwen2", "qwen3", "qwen3_moe", "smollm3", "gemma2", "starcoder2"})
+        if (type == grouped) config["num_key_value_heads"] = 4;
+    return config;
 }
 
 inline FamilyNetwork must(Result<FamilyNetwork> network) {

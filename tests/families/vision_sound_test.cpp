@@ -15,7 +15,9 @@ json image_config(const std::string& type, const std::string& architecture) {
 }
 
 json towers(const std::string& type, const std::string& architecture) {
-    json image = image_config(type + "_vision_model", ""), text = config_of(type + "_text_model", "");
+    json image = image_config(type + "_vision_model", "");
+    image["hidden_size"] = 24;
+    json text = config_of(type + "_text_model", "");
     image.erase("architectures");
     text.erase("architectures");
     text["hidden_size"] = 16;
@@ -74,6 +76,7 @@ TEST_CASE("families: images and sound of a configuration and of the tensors it d
 TEST_CASE("families: rows of an image, of a class token and of a stage") {
     json config = image_config("dinov2", "Dinov2ForImageClassification");
     config.erase("intermediate_size");
+    config["hidden_size"] = 24;
     const Model dino = thin(build(config));
     CHECK(row(dino, "embeddings.patch_embeddings.projection").m == 16);
     CHECK(row(dino, "embeddings.patch_embeddings.projection").k == 192);
@@ -118,7 +121,7 @@ TEST_CASE("families: a tower without its tables reads rows of its blocks' width"
     for (const Node& node : graph.nodes) {
         if (node.name.find(".layers.") == std::string::npos || node.weight.empty()) continue;
         const bool linear = node.op == NodeOp::kLinear, down = node.name.ends_with("fc2");
-        tensors.add(node.weight, linear ? TensorList::Shape{node.features, down ? 40 : 24} : TensorList::Shape{24});
+        tensors.add(node.weight, linear ? TensorList::Shape{node.features, down ? 40 : 64} : TensorList::Shape{64});
         tensors.add(node.bias, {node.features});
     }
     const json bare = {{"model_type", "clip_text_model"}, {"hidden_act", "gelu"}};
@@ -136,6 +139,21 @@ TEST_CASE("families: norms of sound stand before or behind") {
     config["do_stable_layer_norm"] = true;
     CHECK(row(thin(build(config)), second).inputs == Strings{"encoder.layers.1.layer_norm"});
     CHECK(row(thin(build(config)), "lm_head").inputs == Strings{"encoder.layer_norm"});
+
+    // Names do not tell which of the two it is.
+    const TensorList tensors = tensors_of(build(config).graph);
+    const FamilyNetwork named = must(build_network(nullptr, &tensors, {}));
+    CHECK(named.model_type == "wav2vec2");
+    CHECK(row(thin(named), second).input_unknown);
+    CHECK(row(thin(named), "encoder.layers.1.feed_forward.output_dense").inputs ==
+          Strings{"encoder.layers.1.feed_forward.intermediate_dense"});
+}
+
+TEST_CASE("families: patches of DINOv2 have 14 pixels, with registers 16, where nobody says it") {
+    json config = config_of("dinov2", "Dinov2Model");
+    CHECK(row(thin(build(config)), "encoder.layer.0.attention.attention.query").m == 1 + 16 * 16);
+    config["model_type"] = "dinov2_with_registers";
+    CHECK(row(thin(build(config)), "encoder.layer.0.attention.attention.query").m == 1 + 14 * 14 + 4);
 }
 
 TEST_CASE("families: timm's names tell a ViT, and what they do not tell is not claimed") {

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "inputs/format.h"
 #include "inputs/model_config.h"
+#include "inputs/sentence_transformers.h"
 #include "tests/inputs/status_checks.h"
 #include "tests/inputs/temp_folder.h"
 
@@ -171,6 +173,20 @@ TEST_CASE("sentence-transformers' modules decide pooling and normalization") {
     CHECK(node_of(graph.value(), "embedding").pooling == Pooling::kFirst);
     write("1_Pooling/config.json", R"({"pooling_mode_max_tokens": true})");
     require_error(read().status(), StatusCode::kParseError, {"1_Pooling", "mean_tokens"});
+    // As early versions wrote it: the network in a folder of its own.
+    write("1_Pooling/config.json", R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
+    write("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+        {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}])");
+    require_error(read().status(), StatusCode::kParseError, {"modules.json", "[0].path", "0_Transformer"});
+    write("0_Transformer/config.json", kBert);
+    CHECK(network_folder(folder.path()) == folder.path() / "0_Transformer");
+    CHECK(file_of_checkpoint(folder.path()) == folder.path() / "0_Transformer" / "config.json");
+    const Result<Graph> below = read_graph(folder.path() / "0_Transformer" / "config.json", {});
+    REQUIRE(below.ok());
+    CHECK(node_of(below.value(), "embedding").pooling == Pooling::kFirst);
+    write("1_Pooling/config.json", kBert);  // in no folder of a network
+    CHECK(node_of(read_graph(folder.path() / "1_Pooling" / "config.json", {}).value(), "embedding").op ==
+          NodeOp::kNormalize);
     write("modules.json", R"([{"type": "sentence_transformers.models.Dense"}])");
     require_error(read().status(), StatusCode::kParseError, {"modules.json", "[0].type", "Dense"});
 }

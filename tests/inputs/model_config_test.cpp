@@ -88,7 +88,7 @@ TEST_CASE("config: the layers are those of the lists in models/") {
 TEST_CASE("config: what families differ in") {
     const std::string decoder = R"("hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,
         "num_attention_heads":4,"vocab_size":100})";
-    const Model qwen2 = read(R"({"model_type":"qwen2",)" + decoder, 8);
+    const Model qwen2 = read(R"({"model_type":"qwen2","num_key_value_heads":null,)" + decoder, 8);
     CHECK(layer_of(qwen2, "model.layers.*.self_attn.k_proj").bias);
     CHECK_FALSE(layer_of(qwen2, "model.layers.*.self_attn.o_proj").bias);
     CHECK(layer_of(qwen2, "model.layers.*.self_attn.k_proj").n == 64);  // as many key-value heads as heads

@@ -109,6 +109,8 @@ TEST_CASE("onnx: linears inside If, Loop and Scan are listed, and that is said")
     CHECK(reading->layers[1].name == "without.1");
     CHECK(reading->layers[2].name == "head");
     CHECK(reading->layers[2].m == 4);
+    REQUIRE(reading->left_out.size() == 1);
+    CHECK(reading->left_out[0].text == "in a branch of an If, of which another one is listed");
     REQUIRE(reading->notes.size() == 2);
     CHECK(reading->notes[0] == "net.onnx: linears inside else_branch of node \"choice\" (If) are listed");
     CHECK(reading->notes[1] ==
@@ -144,6 +146,32 @@ TEST_CASE("onnx: linears inside If, Loop and Scan are listed, and that is said")
     CHECK(reading->notes ==
           std::vector<std::string>{
               "net.onnx: linears inside body of node \"steps\" (Loop) are listed once, however often it runs"});
+}
+
+TEST_CASE("onnx: a branch is chosen in each call of a function") {
+    const auto branch = [](const std::string& op) {
+        OnnxBuilder body;
+        body.output(body.node(op, op == "MatMul" ? std::vector<std::string>{"x", "w"} : std::vector<std::string>{"x"}));
+        return body;
+    };
+    OnnxBuilder inner;
+    inner.input("x", {});
+    inner.input("w", {});
+    inner.input("go", {}, onnx::TensorProto::BOOL);
+    inner.output(inner.node("If", {"go"}, "choice"));
+    inner.attribute("then_branch", branch("MatMul"));
+    inner.attribute("else_branch", branch("Neg"));
+    OnnxBuilder b;
+    const std::string x = b.input("x", {4, 8}), go = b.input("go", {}, onnx::TensorProto::BOOL);
+    const std::string y = call(b, "F", {x, b.weight("a.weight", {8, 16}), go}, "first");
+    b.output(call(b, "F", {y, b.weight("b.weight", {16, 5}), go}, "second"));
+    b.function("F", inner);
+    const Result<Model> reading = read_graph(b);
+    INFO(reading.status().message());
+    REQUIRE(reading.ok());
+    REQUIRE(reading->layers.size() == 2);
+    CHECK((reading->layers[0].name == "a" && reading->layers[1].name == "b"));
+    CHECK(reading->left_out.empty());
 }
 
 TEST_CASE("onnx: nodes in any order, as converters to FP16 leave them") {

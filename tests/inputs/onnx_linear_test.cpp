@@ -144,6 +144,21 @@ TEST_CASE("onnx: a convolution is a linear where channels become features") {
           std::vector<Layer>{linear("patch", 16, 48, 8, true), unknown_input(linear("fc", 16, 8, 2))});
     CHECK(layers_of(patches(4, 4, 0, false)) == std::vector<Layer>{linear("fc", 8, 16, 2)});
     CHECK(layers_of(patches(3, 1, 1, true)) == std::vector<Layer>{linear("fc", 256, 8, 2)});
+    // Quantized dynamically: levels, a scale, a bias as an image has it.
+    OnnxBuilder levels;
+    const std::string pixels = levels.input("pixels", {1, 3, 16, 16}, onnx::TensorProto::UINT8);
+    std::string y =
+        levels.node("ConvInteger", {pixels, levels.weight("patch.weight", {8, 3, 4, 4}, onnx::TensorProto::INT8)});
+    levels.attribute("strides", std::vector<std::int64_t>{4, 4});
+    y = levels.node("Cast", {y});
+    levels.attribute("to", std::int64_t{onnx::TensorProto::FLOAT});
+    y = levels.node("Mul", {y, levels.scalar(0.5F)});
+    y = levels.node("Add", {y, levels.weight("patch.bias", {1, 8, 1, 1})});
+    levels.output(levels.node("Transpose", {levels.node("Reshape", {y, levels.integers({0, 8, -1})})}));
+    levels.attribute("perm", std::vector<std::int64_t>{0, 2, 1});
+    const std::vector<Layer> quantized = layers_of(levels);
+    REQUIRE(quantized.size() == 1);
+    CHECK((quantized[0].k == 48 && quantized[0].n == 8 && quantized[0].m == 16 && quantized[0].bias));
     // A feed-forward part of convolutions over points, between rows and rows; and the same in a network of images.
     for (const bool rows : {true, false}) {
         INFO(rows);

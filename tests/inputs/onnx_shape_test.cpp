@@ -35,6 +35,21 @@ std::string slice(OnnxBuilder& b, const std::string& x, const std::string& begin
 
 }  // namespace
 
+TEST_CASE("onnx: the first extent is no batch where another one is called so") {
+    OnnxBuilder b;
+    const std::string x = b.input("x", {-1, -2, 8});
+    b.output(b.node("MatMul", {x, b.weight("fc.weight", {8, 3})}));
+    auto* const dims = b.model().mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type();
+    for (const auto& [name, m] : {std::pair("batch_size", 16), {"frames", 16}}) {
+        dims->mutable_shape()->mutable_dim(1)->set_dim_param(name);
+        const Result<Model> reading = read_graph(b, {.tokens = 16});
+        REQUIRE(reading.ok());
+        CHECK(reading->layers[0].m == m);
+        CHECK(reading->notes[0].find(name == std::string("frames") ? "\"d1\" is 1" : "\"batch_size\" is 1") !=
+              std::string::npos);
+    }
+}
+
 TEST_CASE("onnx: shape arithmetic is evaluated") {
     struct Case {
         std::string name;

@@ -196,6 +196,16 @@ TEST_CASE("weight forms: how whoever quantized the weights wants the input") {
     CHECK(find(dynamic, options, config(R"({"dynamic":true,"symmetric":false})")).linear("a").input.scaling ==
           InputScaling::kAsymmetric);
     CHECK(find(dynamic, options, config("null")).tensors.notes.size() == 1);  // made for floats
+
+    const auto torchao = [](const std::string& type, const std::string& inputs) {
+        return R"({"quantization_config":{"quant_method":"torchao","quant_type":{"default":{"_type":")" + type +
+               R"(","_data":{)" + inputs + "}}}}}";
+    };
+    const std::string both = "Int8DynamicActivationInt8WeightConfig";
+    CHECK(find(dynamic, options, torchao("Int8WeightOnlyConfig", "")).tensors.notes.size() == 1);
+    CHECK(find(dynamic, options, torchao(both, "")).tensors.notes.empty());
+    CHECK(find(dynamic, options, torchao(both, R"("act_mapping_type":{"_data":"ASYMMETRIC"})")).linear("a").input ==
+          InputQuantization{.scaling = InputScaling::kAsymmetric});
 }
 
 TEST_CASE("weight forms: a head that is tied and there") {
