@@ -52,8 +52,7 @@ std::optional<Activation> parse_activation(std::string_view name) {
     return internal::enum_from_name<Activation>(kActivations, name);
 }
 std::optional<Precision> parse_precision(std::string_view name) {
-    const std::optional<Precision> precision = internal::enum_from_name<Precision>(kPrecisions, name);
-    return precision == Precision::kInt4 ? std::nullopt : precision;
+    return internal::enum_from_name<Precision>(kPrecisions, name);
 }
 std::optional<LeftOutReason> parse_left_out_reason(std::string_view name) {
     return internal::enum_from_name<LeftOutReason>(kLeftOutReasons, name);

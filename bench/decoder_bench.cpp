@@ -269,7 +269,8 @@ Status run(const Arguments& arguments, bool& good) {
     PlanOptions options;
     if (!arguments.force.empty()) {
         const std::optional<Precision> precision = parse_precision(arguments.force);
-        if (!precision) return {StatusCode::kInvalidArgument, "--all: expected int8 or fp16, found " + arguments.force};
+        if (!precision)
+            return {StatusCode::kInvalidArgument, "--all: expected int8, fp16 or int4, found " + arguments.force};
         options.forces = {{"", *precision}};
     }
     Result<Plan> plan = make_plan(layers_of(graph.value(), 1), options);
@@ -321,7 +322,7 @@ int main(int argc, char** argv) {
     app.add_option("--contexts", arguments.contexts, "tokens before the single ones, if not the prompt's")
         ->delimiter(',')
         ->check(CLI::Range(1, 1000000));
-    app.add_option("--all", arguments.force, "int8 or fp16 for all linears, instead of the ratio's choice");
+    app.add_option("--all", arguments.force, "int8, fp16 or int4 for all linears, instead of the ratio's choice");
     app.add_option("--least-share", arguments.least_share, "fail below this share of the bound");
     app.add_flag("--verify", arguments.verify, "check every node against double first");
     app.add_flag("--profile", arguments.profile, "where the time of a token goes, node by node");

@@ -177,6 +177,7 @@ class Study {
         }
         note_unused(study);
         note_unfit(study);
+        note_int4(study);
         fill_errors(study);
         fill_frontier(frontier, study);
         const Table layers = layer_table(), sets = frontier_table(frontier, chosen);
@@ -206,6 +207,8 @@ class Study {
             if (planned.reason == Reason::kRatioGeMin && !unfit_[i]) {
                 candidates_.push_back({i, saved_time(planned)});
                 items_.push_back({saved_time(planned), energy_of(measured_[i])});
+            } else if (planned.precision == Precision::kInt4) {
+                ++int4_;
             } else if (planned.precision == Precision::kInt8) {
                 fixed_energy_ += energy_of(measured_[i]);
                 ++fixed_;
@@ -226,6 +229,13 @@ class Study {
             study.notes.push_back(fmt::format("--calibration: {} array{} named like no linear, {} among them", unknown,
                                               unknown == 1 ? " is" : "s are", internal::quote(first)));
         }
+    }
+
+    void note_int4(AccuracyStudy& study) const {
+        if (int4_ == 0) return;
+        study.notes.push_back(fmt::format(
+            "{} linear{} INT4 by --force: what that costs in accuracy is not measured, and not part of the budget",
+            int4_, int4_ == 1 ? " is" : "s are"));
     }
 
     void note_unfit(AccuracyStudy& study) const {
@@ -282,7 +292,7 @@ class Study {
             const Layer& layer = layer_of(measured);
             const PlannedLayer& planned = *planned_.at(layer.name);
             const bool fixed = planned.reason != Reason::kRatioGeMin;
-            const bool int8 = fixed ? planned.precision == Precision::kInt8 : chosen_[i];
+            const Precision precision = fixed ? planned.precision : chosen_[i] ? Precision::kInt8 : Precision::kFp16;
             table.add_row({{layer.name},
                            {fmt::format("{}", layer.k)},
                            {fmt::format("{}", layer.n)},
@@ -292,7 +302,7 @@ class Study {
                            {measured.smoothed ? fmt::format("{:.6f}", measured.smoothed->cosine()) : "-"},
                            {measured.smooth ? fmt::format("{:.2f}", measured.alpha) : "-"},
                            {saved_text(saved_time(planned), has_times_)},
-                           {std::string(name_of(int8 ? Precision::kInt8 : Precision::kFp16))},
+                           {std::string(name_of(precision))},
                            {outliers_text(measured.outliers)}});
         }
         return table;
@@ -359,6 +369,7 @@ class Study {
     std::vector<bool> unfit_;        // of measured_: for FP16
     double fixed_energy_ = 0;
     std::int64_t fixed_ = 0;
+    std::int64_t int4_ = 0;  // linears
     double total_ = 0;
     bool has_times_ = false;
 };

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/precision_text.h"
 #include "base/printable.h"
 #include "cli/plan_table.h"
 
@@ -16,8 +17,7 @@ namespace {
 
 // Time that the network spends on a layer as planned, all copies; 0 without costs.
 double weight_of(const PlannedLayer& planned) {
-    const auto us = planned.precision == Precision::kInt8 ? planned.cost.int8_us() : planned.cost.fp16_us();
-    return us.value_or(0) * static_cast<double>(planned.layer.count);
+    return planned.cost.us_of(planned.precision).value_or(0) * static_cast<double>(planned.layer.count);
 }
 
 // Indices of the linears that have costs on both sides, in the plan's order.
@@ -44,17 +44,15 @@ std::string shortened(const std::string& name, std::size_t most) {
     return fmt::format("…{}", name.substr(starts[starts.size() - most + 1]));
 }
 
-std::string upper(Precision precision) {
-    return precision == Precision::kInt8 ? "INT8" : "FP16";
-}
-
 std::string layer_title(const PlannedLayer& planned, double total) {
     const Layer& layer = planned.layer;
     return escape_html(fmt::format(
-        "{}\n{}, M = {}{}\nINT8 {}, FP16 {}: {:.2f} times as fast\n{} by {}\n{:.1f} % of the network's time",
+        "{}\n{}, M = {}{}\nINT8 {}, FP16 {}: {:.2f} times as fast{}\n{} by {}\n{:.1f} % of the network's time",
         layer.name, fused_form(planned), layer.m, layer.count > 1 ? fmt::format(", {} times", layer.count) : "",
         time_text(planned.cost.int8_us().value_or(0)), time_text(planned.cost.fp16_us().value_or(0)),
-        planned.cost.gain().value_or(0), upper(planned.precision), name_of(planned.reason),
+        planned.cost.gain().value_or(0),
+        planned.cost.int4 ? fmt::format(", INT4 {}", time_text(*planned.cost.int4_us())) : "",
+        internal::capitals_of(planned.precision), name_of(planned.reason),
         total > 0 ? 100 * weight_of(planned) / total : 0));
 }
 
@@ -68,13 +66,13 @@ void append_bar(std::string& svg, const SideCost& cost, Precision precision, boo
         std::string name;
         double us;
     };
-    const Part parts[] = {{"input", precision == Precision::kInt8 ? "quantize" : "pack", cost.input_us},
+    const Part parts[] = {{"input", is_quantized(precision) ? "quantize" : "pack", cost.input_us},
                           {"gemm", fmt::format("GEMM ({} bound)", name_of(cost.bound)), cost.gemm_us},
                           {"epilogue", "epilogue", cost.epilogue_us},
                           {"conversion", "conversions for INT8 neighbours", cost.conversion_us}};
     auto out = std::back_inserter(svg);
     fmt::format_to(out, "<text class=\"small{}\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-                   chosen ? " strong" : " muted", kBars - 8, y + 10, upper(precision));
+                   chosen ? " strong" : " muted", kBars - 8, y + 10, internal::capitals_of(precision));
     fmt::format_to(out, "<g{}>", chosen ? "" : " class=\"left\"");
     double x = kBars;
     for (const Part& part : parts) {
@@ -84,7 +82,7 @@ void append_bar(std::string& svg, const SideCost& cost, Precision precision, boo
             out,
             "<rect class=\"{}\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{}\"><title>{} {}: {:.3f} "
             "us of {:.3f} us on {}</title></rect>",
-            part.style, x, y, width, kBarHeight, upper(precision), part.name, part.us, cost.total_us(),
+            part.style, x, y, width, kBarHeight, internal::capitals_of(precision), part.name, part.us, cost.total_us(),
             name_of(cost.isa));
         x += width;
     }
@@ -210,8 +208,11 @@ std::string bar_chart(const Plan& plan) {
     double y = kHead;
     for (const std::size_t row : rows) {
         const PlannedLayer& planned = plan.layers[row];
-        const bool int8 = planned.precision == Precision::kInt8;
-        const double longest = std::max(planned.cost.int8->total_us(), planned.cost.fp16->total_us());
+        const bool quantized = is_quantized(planned.precision);
+        // INT4, where it is taken, in the place of INT8.
+        const Precision upper = planned.cost.int4 ? Precision::kInt4 : Precision::kInt8;
+        const SideCost &fast = planned.cost.int4 ? *planned.cost.int4 : *planned.cost.int8, &slow = *planned.cost.fp16;
+        const double longest = std::max(fast.total_us(), slow.total_us());
         fmt::format_to(
             out,
             "<g class=\"layer\"><line class=\"axis\" x1=\"0\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/><text x=\"0\" "
@@ -220,11 +221,11 @@ std::string bar_chart(const Plan& plan) {
             y + 28,
             escape_html(fmt::format("M {} · {}→{}{}", planned.layer.m, planned.layer.k, planned.layer.n,
                                     planned.layer.count > 1 ? fmt::format(" · {}×", planned.layer.count) : "")));
-        append_bar(svg, *planned.cost.int8, Precision::kInt8, int8, y + 3, longest > 0 ? longest : 1);
-        append_bar(svg, *planned.cost.fp16, Precision::kFp16, !int8, y + 3 + kBarHeight + 4, longest > 0 ? longest : 1);
+        append_bar(svg, fast, upper, quantized, y + 3, longest > 0 ? longest : 1);
+        append_bar(svg, slow, Precision::kFp16, !quantized, y + 3 + kBarHeight + 4, longest > 0 ? longest : 1);
         const double weight = weight_of(planned);
-        fmt::format_to(out, "<text class=\"strong {}\" x=\"{}\" y=\"{}\">{:.2f}×</text>", int8 ? "int8" : "fp16",
-                       kGains, y + 22, planned.cost.gain().value_or(0));
+        fmt::format_to(out, "<text class=\"strong {}\" x=\"{}\" y=\"{}\">{:.2f}×</text>", quantized ? "int8" : "fp16",
+                       kGains, y + 22, fast.total_us() > 0 ? slow.total_us() / fast.total_us() : 0);
         fmt::format_to(
             out,
             "<rect class=\"share\" x=\"{}\" y=\"{}\" width=\"{:.2f}\" height=\"10\"/><text class=\"small muted\" "

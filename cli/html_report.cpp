@@ -22,6 +22,7 @@ std::string tiles(const Plan& plan) {
     const PlanSummary summary = summarize(plan);
     std::string html = "<div class=\"tiles\">";
     html += tile(fmt::format("{} of {}", summary.int8, summary.linears), "linears in INT8");
+    if (summary.int4 > 0) html += tile(fmt::format("{} of {}", summary.int4, summary.linears), "linears in INT4");
     if (summary.plan_us && summary.fp16_us) {
         html += tile(time_text(*summary.plan_us), "all linears, as planned");
         html += tile(time_text(*summary.fp16_us), "all linears, in FP16");

@@ -65,7 +65,7 @@ std::uint64_t bytes_of(const LinearEntry& linear) {
     for (const std::optional<Section>& section : {linear.column_scale, linear.column_sum, linear.input_multiplier})
         bytes += section ? section->bytes : 0;
     for (const PanelSection& panels : linear.panels)
-        bytes += panels.section.bytes;
+        bytes += panels.bytes();
     return bytes;
 }
 
@@ -115,7 +115,7 @@ std::string table_text(const Inspection& inspection, bool colour) {
                    {"check"}});
     std::uint64_t linear_bytes = 0, tensor_bytes = 0;
     for (const LinearEntry& linear : directory.linears) {
-        const Colour precision = linear.precision == Precision::kInt8 ? Colour::kGreen : Colour::kYellow;
+        const Colour precision = is_quantized(linear.precision) ? Colour::kGreen : Colour::kYellow;
         linears.add_row({{linear.name},
                          {fmt::format("{}", linear.k)},
                          {fmt::format("{}", linear.n)},
@@ -136,8 +136,8 @@ std::string table_text(const Inspection& inspection, bool colour) {
                          {check_text(inspection, tensor.name)}});
         tensor_bytes += tensor.section.bytes;
     }
-    std::string text = fmt::format("{}: format {}, written by {}, policy {}{}\n{}", plan.model, kPackedVersion,
-                                   directory.producer, name_of(plan.policy),
+    std::string text = fmt::format("{}: format {}, written by {}, policy {}{}\n{}", plan.model,
+                                   inspection.file.version(), directory.producer, name_of(plan.policy),
                                    directory.graph.empty() ? ", no graph" : ", with its graph", linears.text(colour));
     if (!directory.tensors.empty()) text += "\n" + tensors.text(colour);
     text += "\n" + to_text(summarize(plan)) + "\n";
@@ -162,7 +162,7 @@ std::string table_text(const Inspection& inspection, bool colour) {
 
 nlohmann::ordered_json json_of(const Inspection& inspection) {
     const PackedDirectory& directory = inspection.file.directory();
-    nlohmann::ordered_json document = {{"format", kPackedVersion},
+    nlohmann::ordered_json document = {{"format", inspection.file.version()},
                                        {"producer", directory.producer},
                                        {"model", directory.plan.model},
                                        {"policy", name_of(directory.plan.policy)},
@@ -177,7 +177,7 @@ nlohmann::ordered_json json_of(const Inspection& inspection) {
             panels.push_back(
                 {{"k_block", section.layout.k_block},
                  {"panel_n", section.layout.panel_n},
-                 {"bytes", section.section.bytes},
+                 {"bytes", section.bytes()},
                  {"checksum", fmt::format("{:016x}", section.section.checksum)},
                  {"levels", to_string(readers_of(section.layout, linear.precision, section.padded_n, linear.n))}});
         }

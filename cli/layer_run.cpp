@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <new>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "cli/packed_run.h"
 #include "inputs/tensor_values.h"
 #include "octile/linear.h"
+#include "runtime/linear_parts.h"
 
 namespace octile::cli {
 namespace {
@@ -71,21 +73,46 @@ double median_seconds(const Linear& linear, const MatrixView& x, const MutableMa
 
 namespace {
 
-void check(const PlannedLayer& planned, const LayerParameters& parameters, const std::vector<CheckedRow>& rows,
-           LayerRun& run) {
+// What an INT4 layer's weights were fitted to; the check is of what is made of them, and SQNR says how close they are.
+class FittedLevels {
+  public:
+    explicit FittedLevels(const Linear& linear)
+        : parts_(LinearParts::of(linear)), levels_(static_cast<std::size_t>(parts_.n * parts_.k)) {
+        parts_.unpack(0, levels_.data());
+    }
+
+    Quantized channel(std::size_t n) const {
+        const auto k = static_cast<std::size_t>(parts_.k);
+        Quantized channel{.values = {}, .scale = static_cast<double>(parts_.column_scale[n])};
+        for (std::size_t i = 0; i < k; i++)
+            channel.values.push_back(static_cast<double>(static_cast<std::int8_t>(levels_[n * k + i])));
+        return channel;
+    }
+
+  private:
+    LinearParts parts_;
+    std::vector<std::byte> levels_;
+};
+
+void check(const PlannedLayer& planned, const LayerParameters& parameters, const Linear& linear,
+           const std::vector<CheckedRow>& rows, LayerRun& run) {
     const Layer& layer = planned.layer;
     const auto k = static_cast<std::size_t>(layer.k);
     const bool f16_arithmetic = multiplies_f16(run.kernel);
+    std::optional<FittedLevels> int4;
+    if (planned.precision == Precision::kInt4) int4.emplace(linear);
     OutputCheck outputs;
     for (std::size_t n = 0; n < static_cast<std::size_t>(layer.n); n++) {
         const std::span<const float> w = std::span<const float>(parameters.weights).subspan(n * k, k);
         const Epilogue epilogue{parameters.bias.empty() ? 0 : static_cast<double>(parameters.bias[n]),
                                 layer.activation};
-        const Quantized channel = planned.precision == Precision::kInt8 ? quantize_channel(w) : Quantized{};
+        const Quantized channel = int4                                    ? int4->channel(n)
+                                  : planned.precision == Precision::kInt8 ? quantize_channel(w)
+                                                                          : Quantized{};
         for (const CheckedRow& row : rows) {
             outputs.compare(row, n, exact_output(row.x, w, epilogue),
-                            planned.precision == Precision::kInt8 ? int8_output(row.quantized, channel, epilogue)
-                                                                  : fp16_output(row.x, w, epilogue, f16_arithmetic));
+                            is_quantized(planned.precision) ? int8_output(row.quantized, channel, epilogue)
+                                                            : fp16_output(row.x, w, epilogue, f16_arithmetic));
         }
     }
     outputs.finish(rows.size(), run);
@@ -160,7 +187,7 @@ Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tens
     // Powers of two: the products of the smoothed rows and weights are those of the ones they came from.
     std::vector<float> smooth_x = x;
     if (!tensors.smoothing.empty()) smooth_rows(tensors.smoothing, smooth_x);
-    check(planned, parameters, spread_rows(layer, smooth_x, y, check_rows), run);
+    check(planned, parameters, linear.value(), spread_rows(layer, smooth_x, y, check_rows), run);
     return run;
 } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to run it");

@@ -21,13 +21,12 @@ class UnpackedMatrix {
         : parts_(parts),
           first_(matrix * (static_cast<std::int64_t>(parts.bias.size()) / parts.matrices)),
           rows_(static_cast<std::size_t>(parts.n * parts.k * parts.layout.element_bytes)) {
-        const PanelShape shape = parts.shape();
-        from_panels(parts.layout, shape, parts.panels.data() + matrix * shape.bytes(parts.layout), rows_.data());
+        parts.unpack(matrix, rows_.data());
     }
 
     float bias(std::size_t n) const { return parts_.bias[static_cast<std::size_t>(first_) + n]; }
 
-    // The levels of an INT8 channel.
+    // The levels of an INT8 or INT4 channel.
     Quantized quantized(std::size_t n) const {
         const auto k = static_cast<std::size_t>(parts_.k);
         Quantized channel{.values = {},
@@ -42,7 +41,7 @@ class UnpackedMatrix {
         const auto k = static_cast<std::size_t>(parts_.k);
         std::vector<float> values;
         for (std::size_t i = 0; i < k; i++) {
-            if (parts_.options.precision == Precision::kInt8) {
+            if (is_quantized(parts_.options.precision)) {
                 values.push_back(static_cast<float>(static_cast<std::int8_t>(rows_[n * k + i])) *
                                  parts_.column_scale[static_cast<std::size_t>(first_) + n]);
             } else {
@@ -69,9 +68,9 @@ Output output_of(const UnpackedMatrix& matrix, std::size_t n, const CheckedRow& 
                  Activation activation, bool f16_arithmetic) {
     const std::vector<float> w = matrix.floats(n);
     const Epilogue epilogue{static_cast<double>(matrix.bias(n)), activation};
-    const bool int8 = parts.options.precision == Precision::kInt8;
-    return {exact_output(row.x, w, epilogue), int8 ? int8_output(row.quantized, matrix.quantized(n), epilogue)
-                                                   : fp16_output(row.x, w, epilogue, f16_arithmetic)};
+    return {exact_output(row.x, w, epilogue), is_quantized(parts.options.precision)
+                                                  ? int8_output(row.quantized, matrix.quantized(n), epilogue)
+                                                  : fp16_output(row.x, w, epilogue, f16_arithmetic)};
 }
 
 // act(gate) * up: both errors times the other's value, and the rounding of the product.

@@ -25,8 +25,9 @@ Result<Force> parse_force(const std::string& text) {
     const auto precision =
         equals == std::string::npos ? std::nullopt : parse_precision(std::string_view(text).substr(equals + 1));
     if (!precision) {
-        return Status(StatusCode::kInvalidArgument,
-                      fmt::format("--force: expected REGEX=int8 or REGEX=fp16, found {}", internal::quote(text)));
+        return Status(
+            StatusCode::kInvalidArgument,
+            fmt::format("--force: expected REGEX=int8, REGEX=fp16 or REGEX=int4, found {}", internal::quote(text)));
     }
     return Force{text.substr(0, equals), *precision};
 }
@@ -101,7 +102,7 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
     // One value per flag: a list would swallow the files behind it.
     command
         .add_option("--force", arguments.forces,
-                    "REGEX=int8 or REGEX=fp16: precision of the linears it matches; repeatable, the last match wins")
+                    "REGEX=int8, fp16 or int4: precision of the linears it matches; repeatable, the last match wins")
         ->allow_extra_args(false)
         ->type_name("REGEX=PRECISION");
     command

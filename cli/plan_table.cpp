@@ -27,7 +27,7 @@ int ratio_decimals(const Plan& plan) {
 
 Colour colour_of(const PlannedLayer& planned) {
     if (planned.layer.op != Op::kLinear) return Colour::kNone;
-    return planned.precision == Precision::kInt8 ? Colour::kGreen : Colour::kYellow;
+    return is_quantized(planned.precision) ? Colour::kGreen : Colour::kYellow;
 }
 
 Cell microseconds(const std::optional<double>& us) {
@@ -140,8 +140,11 @@ Table plan_table(const Plan& plan) {
     const bool any_note =
         std::any_of(notes.begin(), notes.end(), [](const std::string& text) { return !text.empty(); });
 
+    const bool int4 = std::any_of(plan.layers.begin(), plan.layers.end(),
+                                  [](const PlannedLayer& planned) { return planned.cost.int4.has_value(); });
     std::vector<Column> columns = shape_columns();
     if (costs) {
+        if (int4) columns.push_back({"INT4 us", Align::kRight});
         columns.push_back({"INT8 us", Align::kRight});
         columns.push_back({"FP16 us", Align::kRight});
         columns.push_back({"gain", Align::kRight});
@@ -156,6 +159,7 @@ Table plan_table(const Plan& plan) {
         const PlannedLayer& planned = plan.layers[i];
         std::vector<Cell> cells = shape_cells(planned, decimals);
         if (costs) {
+            if (int4) cells.push_back(microseconds(planned.cost.int4_us()));
             cells.push_back(microseconds(planned.cost.int8_us()));
             cells.push_back(microseconds(planned.cost.fp16_us()));
             cells.push_back(gain(planned.cost));

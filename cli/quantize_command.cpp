@@ -65,6 +65,7 @@ double megabytes_per_second(const Done& done) {
 // Why each linear is what it is. Octile leaves none for its alignment or its bias; others do, and count them.
 std::vector<std::pair<std::string, std::int64_t>> counts_of(const PlanSummary& summary) {
     return {{"replaced by INT8", summary.int8},
+            {"replaced by INT4", summary.int4},
             {"left for alignment", 0},
             {"left for bias", 0},
             {"left by explicit skip", summary.left_by_skip},
@@ -132,6 +133,7 @@ nlohmann::ordered_json json_of(const Done& done, const std::string& output) {
                                        {"levels", to_string(done.levels)},
                                        {"linears", summary.linears},
                                        {"replaced", summary.int8},
+                                       {"replaced_by_int4", summary.int4},
                                        {"left_for_alignment", 0},
                                        {"left_for_bias", 0},
                                        {"left_by_skip", summary.left_by_skip},

@@ -92,7 +92,7 @@ Status of_layer(const Layer& layer, const Status& status) {
 
 // Weights that came as int8 are taken as they are.
 std::span<const float> smoothing_of(const Network& network, const PlannedLayer& planned, const LayerTensors& tensors) {
-    if (!network.study || planned.precision != Precision::kInt8 || tensors.weight.is_int8()) return {};
+    if (!network.study || !is_quantized(planned.precision) || tensors.weight.is_int8()) return {};
     const auto found = network.study->smoothing.find(planned.layer.name);
     return found == network.study->smoothing.end() ? std::span<const float>() : std::span<const float>(found->second);
 }
@@ -213,7 +213,7 @@ std::string table_text(const NetworkRun& run, bool verify_all, bool colour) {
                  {"SQNR", Align::kRight},
                  {"check"}});
     for (const auto& [planned, layer] : run.layers) {
-        const Colour precision = planned->precision == Precision::kInt8 ? Colour::kGreen : Colour::kYellow;
+        const Colour precision = is_quantized(planned->precision) ? Colour::kGreen : Colour::kYellow;
         table.add_row({{planned->layer.name},
                        {fmt::format("{}", planned->layer.m)},
                        {fmt::format("{}", planned->layer.k)},

@@ -8,19 +8,21 @@ A row is {Isa, Precision, {bytes of an element, k_block, panel_n}, columns that 
 """
 
 import argparse
+import math
 import pathlib
 
 from variants import add_schedule_options, enumerator, read_sets, widest_tile
 
-ELEMENT_BYTES = {"int8": 1, "fp16": 2}
+# Precision, the entry of a schedule that it reads, bytes of an element, panels that are stored as one.
+FORMS = (("int8", "int8", 1, 1), ("fp16", "fp16", 2, 1), ("int4", "int8", 1, 2))
 
 
 def rows(sets: list[dict]):
     for isa, entries in sets[0].items():
-        for precision, element_bytes in ELEMENT_BYTES.items():
-            if entry := entries.get(precision):
+        for precision, form, element_bytes, together in FORMS:
+            if entry := entries.get(form):
                 layout = f"{{{element_bytes}, {entry.get('k_block', 1)}, {entry['panel_n']}}}"
-                panels = max(widest_tile(levels[isa][precision]) for levels in sets)
+                panels = math.lcm(max(widest_tile(levels[isa][form]) for levels in sets), together)
                 yield f"{{{enumerator('Isa', isa)}, {enumerator('Precision', precision)}, {layout}, {entry['panel_n'] * panels}}},\n"
 
 

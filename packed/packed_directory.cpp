@@ -17,6 +17,7 @@
 #include "packed/packed_format.h"
 #include "planner/json_reader.h"
 #include "planner/plan_json.h"
+#include "runtime/int4_panels.h"
 #include "runtime/matrix.h"
 
 namespace octile {
@@ -52,8 +53,9 @@ std::string text_of(const Section& section) {
 }
 
 std::string text_of(const PanelSection& panels) {
-    return fmt::format(R"({{"k_block": {}, "panel_n": {}, "padded_n": {}, "section": {}}})", panels.layout.k_block,
-                       panels.layout.panel_n, panels.padded_n, text_of(panels.section));
+    return fmt::format(R"({{"k_block": {}, "panel_n": {}, "padded_n": {}, "section": {}{}}})", panels.layout.k_block,
+                       panels.layout.panel_n, panels.padded_n, text_of(panels.section),
+                       panels.steps ? fmt::format(R"(, "steps": {})", text_of(*panels.steps)) : "");
 }
 
 std::string text_of(const LinearEntry& linear) {
@@ -158,8 +160,10 @@ class DirectoryReader {
         std::vector<Place> places;
         for (const LinearEntry& linear : directory.linears) {
             const auto add = [&](const Section& section) { places.push_back({section, &linear.name, false}); };
-            for (const PanelSection& panels : linear.panels)
+            for (const PanelSection& panels : linear.panels) {
                 add(panels.section);
+                if (panels.steps) add(*panels.steps);
+            }
             add(linear.bias);
             if (linear.column_scale) add(*linear.column_scale);
             if (linear.column_sum) add(*linear.column_sum);
@@ -220,9 +224,11 @@ class DirectoryReader {
         ObjectReader reader(value, path, status_, kDocument);
         LinearEntry linear;
         linear.name = reader.string("name");
-        linear.precision = reader.name("precision", parse_precision, "\"int8\" or \"fp16\"");
-        const bool int8 = linear.precision == Precision::kInt8;
-        linear.k = reader.integer("k", 1, int8 ? kMaxReduction : kMaxExtent);
+        linear.precision = reader.name("precision", parse_precision, "\"int8\", \"fp16\" or \"int4\"");
+        if (linear.precision == Precision::kInt4 && header_.version < kInt4Version)
+            fail(path + ".precision", fmt::format("none of version {}", kInt4Version), "\"int4\"");
+        const bool quantized = is_quantized(linear.precision);
+        linear.k = reader.integer("k", 1, quantized ? kMaxReduction : kMaxExtent);
         linear.n = reader.integer("n", 1, kMaxExtent);
         linear.channels = reader.integer("channels", linear.n, kMaxElements);
         linear.gated = reader.boolean("gated");
@@ -244,8 +250,8 @@ class DirectoryReader {
         });
         if (linear.panels.empty()) fail(path + ".panels", "at least one level's panels", "none");
         linear.bias = read_section(reader.member("bias"), path + ".bias", column_bytes);
-        linear.column_scale = read_optional(reader, "column_scale", int8, column_bytes);
-        linear.column_sum = read_optional(reader, "column_sum", int8, column_bytes);
+        linear.column_scale = read_optional(reader, "column_scale", quantized, column_bytes);
+        linear.column_sum = read_optional(reader, "column_sum", quantized, column_bytes);
         linear.input_multiplier = read_optional(reader, "input_multiplier", reader.has("input_multiplier"),
                                                 static_cast<std::uint64_t>(linear.k) * sizeof(float));
         reader.finish();
@@ -253,7 +259,7 @@ class DirectoryReader {
     }
 
     void check_scaling(const LinearEntry& linear, const std::string& path) {
-        if (linear.precision != Precision::kInt8) fail(path + ".input_scaling", "none with fp16", "one");
+        if (!is_quantized(linear.precision)) fail(path + ".input_scaling", "none with fp16", "one");
         const bool usable = std::isnormal(linear.input_scale) && std::isnormal(1.0f / linear.input_scale);
         if (linear.input_scaling == InputScaling::kStatic && !usable)
             fail(path + ".input_scale", "a positive, normal number", fmt::format("{}", linear.input_scale));
@@ -265,21 +271,24 @@ class DirectoryReader {
     PanelSection read_panels(const LinearEntry& linear, const json& value, const std::string& path) {
         ObjectReader reader(value, path, status_, kDocument);
         PanelSection panels;
-        const bool int8 = linear.precision == Precision::kInt8;
-        panels.layout.element_bytes = int8 ? 1 : 2;
-        panels.layout.k_block = static_cast<int>(reader.integer("k_block", 1, int8 ? kReductionPadding : 1));
+        const bool quantized = is_quantized(linear.precision), int4 = linear.precision == Precision::kInt4;
+        panels.layout.element_bytes = quantized ? 1 : 2;
+        panels.layout.k_block = static_cast<int>(reader.integer("k_block", 1, quantized ? kReductionPadding : 1));
         panels.layout.panel_n = static_cast<int>(reader.integer("panel_n", 1, 1024));
         panels.padded_n = reader.integer("padded_n", linear.n, linear.channels);
         if (!status_.ok()) return panels;
         if (kReductionPadding % panels.layout.k_block != 0)
             fail(path + ".k_block", fmt::format("a divisor of {}", kReductionPadding),
                  fmt::format("{}", panels.layout.k_block));
-        if (panels.padded_n % panels.layout.panel_n != 0 || (linear.gated && panels.padded_n != linear.channels)) {
-            fail(path + ".padded_n", linear.gated ? "whole panels, and as many channels as scales" : "whole panels",
+        const int together = int4 ? 2 : 1;  // panels that are stored as one
+        if (panels.padded_n % (together * panels.layout.panel_n) != 0 ||
+            (linear.gated && panels.padded_n != linear.channels)) {
+            const std::string_view whole = int4 ? "whole pairs of panels" : "whole panels";
+            fail(path + ".padded_n", fmt::format("{}{}", whole, linear.gated ? ", and as many channels as scales" : ""),
                  fmt::format("{} for panels of {}", panels.padded_n, panels.layout.panel_n));
         }
-        const std::int64_t bytes = linear.matrices() * linear.shape(panels).bytes(panels.layout);
-        panels.section = read_section(reader.member("section"), path + ".section", static_cast<std::uint64_t>(bytes));
+        panels.section = read_section(reader.member("section"), path + ".section", linear.panel_bytes(panels));
+        panels.steps = read_optional(reader, "steps", int4, linear.step_bytes(panels));
         reader.finish();
         return panels;
     }
@@ -318,6 +327,24 @@ class DirectoryReader {
 
 std::int64_t LinearEntry::padded_k() const {
     return round_up(k, kReductionPadding);
+}
+
+std::uint64_t LinearEntry::panel_bytes(const PanelSection& of) const {
+    const Int4Panels int4{of.layout.k_block, of.layout.panel_n, n, k};
+    const PanelShape dense{n, k, of.padded_n, padded_k()};
+    const std::int64_t bytes = precision == Precision::kInt4 ? int4.q4_bytes() : dense.bytes(of.layout);
+    return static_cast<std::uint64_t>(matrices() * bytes);
+}
+
+std::uint64_t LinearEntry::step_bytes(const PanelSection& of) const {
+    const Int4Panels int4{of.layout.k_block, of.layout.panel_n, n, k};
+    return precision == Precision::kInt4 ? static_cast<std::uint64_t>(matrices() * int4.step_bytes()) : 0;
+}
+
+std::uint32_t version_of(const PackedDirectory& directory) {
+    const bool int4 = std::any_of(directory.linears.begin(), directory.linears.end(),
+                                  [](const LinearEntry& linear) { return linear.precision == Precision::kInt4; });
+    return int4 ? kInt4Version : kFirstVersion;
 }
 
 std::optional<std::uint64_t> element_bytes_of(std::string_view dtype) {

@@ -11,6 +11,12 @@
 namespace octile {
 namespace {
 
+void add_panel_sections(const LinearEntry& linear, const PanelSection& panels,
+                        std::vector<PackedFile::NamedSection>& sections) {
+    sections.push_back({panels.section, linear.name, "panels"});
+    if (panels.steps) sections.push_back({*panels.steps, linear.name, "steps"});
+}
+
 // A linear's, without its panels.
 void add_column_sections(const LinearEntry& linear, std::vector<PackedFile::NamedSection>& sections) {
     sections.push_back({linear.bias, linear.name, "bias"});
@@ -53,6 +59,7 @@ Result<PackedFile> PackedFile::open(const std::filesystem::path& path) try {
         directory_from_json({reinterpret_cast<const char*>(directory.data()), directory.size()}, header.value());
     if (!read.ok()) return fail({read.status().code(), "directory: " + read.status().message()});
     file.directory_ = std::move(read).value();
+    file.version_ = header->version;
     file.overhead_bytes_ = kPackedHeaderBytes + directory.size();
     return file;
 } catch (const std::bad_alloc&) {
@@ -61,7 +68,7 @@ Result<PackedFile> PackedFile::open(const std::filesystem::path& path) try {
 
 void PackedFile::add_sections(const LinearEntry& linear, const PanelSection& panels,
                               std::vector<NamedSection>& sections) {
-    sections.push_back({panels.section, linear.name, "panels"});
+    add_panel_sections(linear, panels, sections);
     add_column_sections(linear, sections);
 }
 
@@ -69,7 +76,7 @@ std::vector<PackedFile::NamedSection> PackedFile::sections() const {
     std::vector<NamedSection> sections;
     for (const LinearEntry& linear : directory_.linears) {
         for (const PanelSection& panels : linear.panels)
-            sections.push_back({panels.section, linear.name, "panels"});
+            add_panel_sections(linear, panels, sections);
         add_column_sections(linear, sections);
     }
     for (const TensorEntry& tensor : directory_.tensors)

@@ -42,6 +42,7 @@ class PackedFile {
     // Reads them. kParseError naming the first that is not what it was when it was written.
     Status verify(std::span<const NamedSection> sections) const;
 
+    std::uint32_t version() const { return version_; }
     // Bytes of header and directory.
     std::size_t overhead_bytes() const { return overhead_bytes_; }
 
@@ -49,6 +50,7 @@ class PackedFile {
     std::filesystem::path path_;
     std::shared_ptr<const MappedFile> file_;
     PackedDirectory directory_;
+    std::uint32_t version_ = kFirstVersion;
     std::size_t overhead_bytes_ = 0;
 };
 

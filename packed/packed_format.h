@@ -1,4 +1,4 @@
-// The packed file, version 1, as data: docs/packed_file.md draws it.
+// The packed file as data: docs/packed_file.md draws it.
 //
 //   header, 64 bytes | sections, each aligned to 64 bytes | directory, JSON
 #pragma once
@@ -20,7 +20,8 @@
 
 namespace octile {
 
-inline constexpr std::uint32_t kPackedVersion = 1;
+// A file says the lowest version that has all of it: kInt4Version where a linear is INT4, else the first.
+inline constexpr std::uint32_t kFirstVersion = 1, kInt4Version = 2, kNewestVersion = kInt4Version;
 inline constexpr std::size_t kPackedHeaderBytes = 64;
 inline constexpr std::size_t kSectionAlignment = 64;
 
@@ -28,6 +29,7 @@ inline constexpr std::size_t kSectionAlignment = 64;
 bool is_packed_magic(std::span<const std::byte> start);
 
 struct PackedHeader {
+    std::uint32_t version = kFirstVersion;
     std::uint64_t file_bytes = 0;
     std::uint64_t directory_offset = 0, directory_bytes = 0, directory_checksum = 0;
 };
@@ -47,6 +49,10 @@ struct PanelSection {
     WeightLayout layout;
     std::int64_t padded_n = 0;  // output channels of one matrix
     Section section;
+    std::optional<Section> steps = {};  // of INT4: s4 and c8
+
+    // Its own, and that of the steps.
+    std::uint64_t bytes() const { return section.bytes + (steps ? steps->bytes : 0); }
 };
 
 // A linear. What belongs to output channels is [matrices, channels].
@@ -60,13 +66,15 @@ struct LinearEntry {
     bool gated = false;                               // two matrices, gate and up
     std::int64_t channels = 0;                        // n with the padding of the widest of its panels
     std::vector<PanelSection> panels;                 // of different layouts, the same weights
-    std::optional<Section> column_scale, column_sum;  // of INT8
+    std::optional<Section> column_scale, column_sum;  // of INT8 and INT4
     Section bias;
     std::optional<Section> input_multiplier;
 
     int matrices() const { return gated ? 2 : 1; }
     std::int64_t padded_k() const;
-    PanelShape shape(const PanelSection& of) const { return {n, k, of.padded_n, padded_k()}; }
+    // Of all matrices, in this layout.
+    std::uint64_t panel_bytes(const PanelSection& of) const;
+    std::uint64_t step_bytes(const PanelSection& of) const;  // 0 but for INT4
 };
 
 // Any other tensor, in the type that it came in.
@@ -85,6 +93,8 @@ struct PackedDirectory {
     std::vector<LinearEntry> linears;
     std::vector<TensorEntry> tensors;
 };
+
+std::uint32_t version_of(const PackedDirectory& directory);
 
 std::string to_json(const PackedDirectory& directory);
 

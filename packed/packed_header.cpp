@@ -51,7 +51,7 @@ bool is_packed_magic(std::span<const std::byte> start) {
 std::array<std::byte, kPackedHeaderBytes> encode(const PackedHeader& header) {
     std::array<std::byte, kPackedHeaderBytes> bytes = {};
     std::memcpy(bytes.data(), kMagic.data(), kMagic.size());
-    put<std::uint32_t>(bytes, kVersion, kPackedVersion);
+    put(bytes, kVersion, header.version);
     put<std::uint32_t>(bytes, kHeaderSize, kPackedHeaderBytes);
     put(bytes, kFileBytes, header.file_bytes);
     put(bytes, kDirectory, header.directory_offset);
@@ -68,20 +68,22 @@ Result<PackedHeader> decode_header(std::span<const std::byte> file) {
                                  kPackedHeaderBytes, file.size()));
     }
     const auto version = get<std::uint32_t>(file, kVersion);
-    if (version > kPackedVersion) {
-        return wrong(fmt::format("expected format version {}, found {}: a newer Octile wrote it, or it is damaged",
-                                 kPackedVersion, version));
+    if (version > kNewestVersion) {
+        return wrong(
+            fmt::format("expected format version {} to {}, found {}: a newer Octile wrote it, or it is damaged",
+                        kFirstVersion, kNewestVersion, version));
     }
     const auto checksum = get<std::uint64_t>(file, kChecksum), found = xxh3(file.first(kChecksum));
     if (checksum != found)
         return wrong(
             fmt::format("header: expected checksum {:016x}, found {:016x}; the file is damaged", checksum, found));
     const auto header_bytes = get<std::uint32_t>(file, kHeaderSize);
-    if (version != kPackedVersion || header_bytes != kPackedHeaderBytes || get<std::uint64_t>(file, kReserved) != 0) {
-        return wrong(fmt::format("header: expected version {} and {} bytes, found version {} and {} bytes",
-                                 kPackedVersion, kPackedHeaderBytes, version, header_bytes));
+    if (version < kFirstVersion || header_bytes != kPackedHeaderBytes || get<std::uint64_t>(file, kReserved) != 0) {
+        return wrong(fmt::format("header: expected version {} to {} and {} bytes, found version {} and {} bytes",
+                                 kFirstVersion, kNewestVersion, kPackedHeaderBytes, version, header_bytes));
     }
     PackedHeader header;
+    header.version = version;
     header.file_bytes = get<std::uint64_t>(file, kFileBytes);
     header.directory_offset = get<std::uint64_t>(file, kDirectory);
     header.directory_bytes = get<std::uint64_t>(file, kDirectory + 8);

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/path_text.h"
+#include "base/precision_text.h"
 #include "packed/packed_file.h"
 #include "runtime/input_multiplier.h"
 #include "runtime/linear_parts.h"
@@ -40,10 +41,32 @@ LinearParts parts_of(const PackedFile& file, const LinearEntry& linear, const Pa
     parts.matrices = linear.matrices();
     parts.layout = panels.layout;
     parts.panels = file.bytes_of(panels.section);
+    if (panels.steps) parts.steps = file.bytes_of(*panels.steps);
     parts.column_scale = values_of<float>(file, linear.column_scale);
     parts.column_sum = values_of<std::int32_t>(file, linear.column_sum);
     parts.bias = values_of<float>(file, linear.bias);
     return parts;
+}
+
+// Levels beyond a byte would wrap: nothing is read or written elsewhere for them.
+Status check_steps(const LinearParts& parts) {
+    const std::int64_t panel_n = parts.layout.panel_n;
+    const auto* steps = reinterpret_cast<const std::uint8_t*>(parts.steps.data());
+    for (std::size_t group = 0; group < parts.steps.size() / static_cast<std::size_t>(3 * panel_n); group++) {
+        for (std::int64_t i = 0; i < panel_n; i++) {
+            const std::uint8_t* place = steps + static_cast<std::int64_t>(group) * 3 * panel_n + i;
+            for (const int half : {0, 1}) {
+                const int s4 = *place >> 4 * half & 15, c8 = static_cast<std::int8_t>(place[(1 + half) * panel_n]);
+                if (s4 > 0 && c8 >= -127 && c8 + 8 * s4 <= 127) continue;
+                return {
+                    StatusCode::kParseError,
+                    fmt::format("steps: group {}, column {}: s4 is {} and c8 {}; expected 1 to 15, and -127 or more "
+                                "with 8 s4 + c8 at most 127",
+                                group, half * panel_n + i, s4, c8)};
+            }
+        }
+    }
+    return {};
 }
 
 // What Linear::pack() would not have made. A checksum tells damage; this is for files that were made wrong.
@@ -60,6 +83,7 @@ Status check_values(const LinearParts& parts) {
     };
     if (Status status = check("column_scale", parts.column_scale, true); !status.ok()) return status;
     if (Status status = check("bias", parts.bias, false); !status.ok()) return status;
+    if (Status status = check_steps(parts); !status.ok()) return status;
     if (parts.options.input_multiplier.empty()) return {};
     return check_input_multiplier(parts.options.input_multiplier, parts.k);
 }
@@ -78,8 +102,8 @@ struct Repacked {
 
 std::string note_of(const PackedFile& file, Precision precision, const Repacked& repacked, IsaSet isas) {
     return fmt::format("{}: no panels of {} for this CPU ({}): {} linear{} packed again, {:.1f} MB of memory",
-                       display(file.path()), precision == Precision::kInt8 ? "INT8" : "FP16", to_string(isas),
-                       repacked.linears, repacked.linears == 1 ? "" : "s", static_cast<double>(repacked.bytes) * 1e-6);
+                       display(file.path()), internal::capitals_of(precision), to_string(isas), repacked.linears,
+                       repacked.linears == 1 ? "" : "s", static_cast<double>(repacked.bytes) * 1e-6);
 }
 
 MatrixView matrix_of(const PackedTensor& tensor, DataType type) {
@@ -127,7 +151,7 @@ Result<PackedModel> PackedModel::open(const std::filesystem::path& path, IsaSet 
         model.figures_.used_bytes += named.section.bytes;
 
     auto parameters = std::make_shared<Parameters>();
-    std::array<Repacked, 2> repacked = {};  // by Precision
+    std::array<Repacked, 3> repacked = {};  // by Precision
     for (std::size_t i = 0; i < chosen.size(); i++) {
         const LinearEntry& linear = file.directory().linears[i];
         const LinearParts parts = parts_of(file, linear, *chosen[i]);
@@ -141,7 +165,7 @@ Result<PackedModel> PackedModel::open(const std::filesystem::path& path, IsaSet 
         }
         parameters->add_linear(linear.name, std::move(made).value());
     }
-    for (const Precision precision : {Precision::kInt8, Precision::kFp16}) {
+    for (const Precision precision : {Precision::kInt8, Precision::kInt4, Precision::kFp16}) {
         const Repacked& of_precision = repacked[static_cast<std::size_t>(precision)];
         model.figures_.repacked_bytes += of_precision.bytes;
         if (of_precision.linears > 0 && notes) notes->push_back(note_of(file, precision, of_precision, isas));

@@ -46,6 +46,7 @@ Status PackedWriter::finish(const PackedDirectory& directory) {
     const std::string text = to_json(directory);
     const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
     PackedHeader header;
+    header.version = version_of(directory);
     header.directory_offset = aligned(end_);
     header.directory_bytes = bytes.size();
     header.directory_checksum = xxh3(bytes);

@@ -100,6 +100,7 @@ class Differences {
         field(name, "gate", before.gate, after.gate);
         side(name, "int8", before.cost.int8, after.cost.int8);
         side(name, "fp16", before.cost.fp16, after.cost.fp16);
+        side(name, "int4", before.cost.int4, after.cost.int4);
         field(name, "cost_source", before.cost.source, after.cost.source);
         field(name, "error", before.error, after.error);
     }

@@ -11,6 +11,12 @@ namespace {
 
 constexpr double kFloatBytes = 4;  // of x and y, which are f32
 
+// Of an INT4 weight: q4, and its part of a group's s4 and c8 (docs/layouts.md).
+constexpr double kInt4Bytes = 35.0 / 64;
+// 128-bit instructions that unpack one, beside loads and stores: of a register of 32 q4, a shift, two masks, two
+// products, two sums and two changes of sign (generators/unpack_s4_generator.cpp).
+constexpr double kUnpackInstructions = 9.0 / 32;
+
 std::int64_t blocks(std::int64_t value, std::int64_t size) {
     return (value + size - 1) / size;
 }
@@ -99,7 +105,7 @@ const LevelTiles& level_tiles(Isa isa, Precision precision) {
     return *found;
 }
 
-SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double macs_per_cycle) const {
+SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double macs_per_cycle, bool unpacks) const {
     const LinearWork work = work_of(linear, level);
     const double x_bytes = static_cast<double>(linear.m) * static_cast<double>(linear.k) * kFloatBytes;
     const double y_bytes = work.outputs * kFloatBytes;
@@ -117,7 +123,8 @@ SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double
     const double block = row_panel * static_cast<double>(std::min<std::int64_t>(work.tiles_m, kTilesPerBlock));
     const double passes = static_cast<double>(blocks(work.tiles_m, kTilesPerBlock));
 
-    const double widen = work.widened * 128 / core_.vector_bits;
+    const double unpack = unpacks ? work.weights * kUnpackInstructions : 0;
+    const double widen = (work.widened + unpack) * 128 / core_.vector_bits;
     const double compute = work.macs / macs_per_cycle + widen / core_.vector_pipes + work.tiles * core_.cycles.tile;
     const double loads = (tile_weights + tile_rows) / (core_.vector_loads * core_.vector_bits / 8);
     // The network's copies of the layer take turns in the caches. What else the network keeps there is not known, so
@@ -126,7 +133,13 @@ SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double
     const std::size_t home = level_of(kept, true);
     // Bytes that come from each level behind the first cache.
     std::array<double, kMaxCacheLevels + 1> from{};
-    from[home] += passes * work.weights;
+    if (unpacks) {
+        // Once from where they lie, into half of the second cache, which rows read them from.
+        from[home] += work.weights * kInt4Bytes;
+        from[std::min<std::size_t>(1, core_.caches.size())] += passes * work.weights;
+    } else {
+        from[home] += passes * work.weights;
+    }
     from[level_of(weight_panel + row_panel, false)] += tile_weights - passes * work.weights;
     // A single tile's rows stay: weights that nobody reads again do not displace them.
     from[level_of(work.tiles_m > 1 ? weight_panel + block : block, false)] += tile_rows;
@@ -157,13 +170,15 @@ SideTime CostModel::time_on(const Layer& linear, const LevelTiles& level, double
 }
 
 SideTime CostModel::time(const Layer& linear, Precision precision) const {
-    const auto& rates = precision == Precision::kInt8 ? core_.int8_macs_per_cycle : core_.fp16_macs_per_cycle;
+    const auto& rates = is_quantized(precision) ? core_.int8_macs_per_cycle : core_.fp16_macs_per_cycle;
+    const bool unpacks = precision == Precision::kInt4;
+    const Precision arithmetic = unpacks ? Precision::kInt8 : precision;
     // The runtime takes the highest level. SMMLA alone is not faster than the level below it on every core.
     std::optional<SideTime> best;
     for (const LevelTiles& level : all_level_tiles()) {
         const double rate = rates[static_cast<std::size_t>(level.isa)];
-        if (level.precision != precision || rate == 0) continue;
-        const SideTime time = time_on(linear, level, rate);
+        if (level.precision != arithmetic || rate == 0) continue;
+        const SideTime time = time_on(linear, level, rate, unpacks);
         if (!best || best->isa != Isa::kDotprod || time.total_us() <= best->total_us()) best = time;
     }
     OCTILE_CHECK_EQ(best.has_value(), true);

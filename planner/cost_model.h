@@ -49,7 +49,8 @@ class CostModel {
     double convert_us(std::int64_t m, std::int64_t k) const;
 
   private:
-    SideTime time_on(const Layer& linear, const LevelTiles& level, double macs_per_cycle) const;
+    // `unpacks`: INT4, for INT8's kernels.
+    SideTime time_on(const Layer& linear, const LevelTiles& level, double macs_per_cycle, bool unpacks) const;
 
     // The first level of cache that holds so many bytes (by all threads together, if `spread`), or caches.size() for
     // memory.

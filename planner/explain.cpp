@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/join.h"
+#include "base/precision_text.h"
 #include "base/printable.h"
 #include "planner/network.h"
 #include "planner/precision.h"
@@ -29,6 +30,7 @@ std::string printed_ratio(std::int64_t k, std::int64_t n, bool reached) {
     return text;
 }
 
+using internal::capitals_of;
 using internal::quote;
 
 Result<std::size_t> find_layer(const Network& network, std::string_view name) {
@@ -118,10 +120,6 @@ std::string_view in_words(Bound bound) {
     return "";
 }
 
-std::string_view upper(Precision precision) {
-    return precision == Precision::kInt8 ? "INT8" : "FP16";
-}
-
 std::string time(double us) {
     if (us < 1e3) return fmt::format("{:.2f} us", us);
     if (us < 1e6) return fmt::format("{:.2f} ms", us * 1e-3);
@@ -140,6 +138,7 @@ std::string cost_text(const Explanation& explanation, const Plan& plan) {
                                    plan.core, plan.threads, plan.threads == 1 ? "" : "s", "", "input", "GEMM",
                                    "epilogue", "conversion", "total", "level, and what the GEMM's time goes into");
     text += side_line("INT8", *cost.int8) + side_line("FP16", *cost.fp16);
+    if (cost.int4) text += side_line("INT4", *cost.int4);
     const double int8 = *cost.int8_us(), fp16 = *cost.fp16_us(),
                  count = static_cast<double>(explanation.layer.layer.count);
     text += fmt::format("  INT8 takes {} {} than FP16 ({:.2f} times as fast)", time(std::abs(fp16 - int8)),
@@ -207,7 +206,8 @@ std::string flip_text(const Explanation& explanation, const Plan& plan) {
             break;
     }
     if (explanation.ranges.size() == 1) {
-        return text + fmt::format("  No M: it is {} from M = 1 to {}.\n", upper(layer.precision), kMaxExplainedRows);
+        return text +
+               fmt::format("  No M: it is {} from M = 1 to {}.\n", capitals_of(layer.precision), kMaxExplainedRows);
     }
     constexpr std::size_t kMost = 8;
     for (std::size_t i = 0; i < std::min(explanation.ranges.size(), kMost); ++i) {
@@ -217,7 +217,7 @@ std::string flip_text(const Explanation& explanation, const Plan& plan) {
                                  : to == range.from_m ? fmt::format("M = {}", range.from_m)
                                                       : fmt::format("M = {} to {}", range.from_m, to);
         const bool here = layer.layer.m >= range.from_m && (to == 0 || layer.layer.m <= to);
-        text += fmt::format("  {:<24} {} {}{}\n", rows, upper(range.precision), name_of(range.reason),
+        text += fmt::format("  {:<24} {} {}{}\n", rows, capitals_of(range.precision), name_of(range.reason),
                             here ? "  <- M here" : "");
     }
     if (explanation.ranges.size() > kMost) {
@@ -275,7 +275,7 @@ std::string to_text(const Explanation& explanation, const Plan& plan) {
     if (planned.replaces.size() > 1) text += fmt::format("It replaces {}.\n", internal::join(planned.replaces, ", "));
     if (!layer.residual.empty()) text += fmt::format("It adds the output of {} to its own.\n", layer.residual);
     if (!planned.gate.empty()) text += fmt::format("It multiplies its output by that of {}.\n", planned.gate);
-    text += fmt::format("{} by policy {}, {}: {}.\n", upper(planned.precision), name_of(plan.policy),
+    text += fmt::format("{} by policy {}, {}: {}.\n", capitals_of(planned.precision), name_of(plan.policy),
                         name_of(planned.reason), in_words(planned.reason));
     if (planned.ratio) {
         text += fmt::format("K*N/(K+N) = {:.6g}; policy ratio takes INT8 from {:.6g} on.\n", *planned.ratio,

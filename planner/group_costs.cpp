@@ -53,13 +53,20 @@ GroupCosts::GroupCosts(const CostModel& model, const PlanOptions& options, std::
       floor_us_(options.core->call_us) {
     OCTILE_CHECK_LT(std::size_t{0}, linears_.size());
     setting_.conversion_us.resize(linears_.size());
+    const bool int4 = std::any_of(options.forces.begin(), options.forces.end(),
+                                  [](const Force& force) { return force.precision == Precision::kInt4; });
     for (const Layer& linear : linears_) {
         const auto time = [&](Precision precision) {
             return measured_or_modelled(model.time(linear, precision), linear, precision, options);
         };
         int8_.push_back(time(Precision::kInt8));
         fp16_.push_back(time(Precision::kFp16));
+        if (int4) int4_.push_back(time(Precision::kInt4));
     }
+}
+
+const SideTime& GroupCosts::side(std::size_t i, Precision precision) const {
+    return precision == Precision::kInt8 ? int8_[i] : precision == Precision::kInt4 ? int4_[i] : fp16_[i];
 }
 
 double GroupCosts::with_noise(double us) const {
@@ -68,14 +75,15 @@ double GroupCosts::with_noise(double us) const {
 
 double GroupCosts::total_us(std::span<const Precision> precisions) const {
     double total = 0;
-    bool any_int8 = false, any_fp16 = false;
+    bool any_quantized = false, any_fp16 = false;
     for (std::size_t i = 0; i < linears_.size(); ++i) {
-        const bool int8 = precisions[i] == Precision::kInt8;
-        (int8 ? any_int8 : any_fp16) = true;
-        total += int8 ? with_noise(int8_[i].gemm_us + int8_[i].epilogue_us)
-                      : fp16_[i].gemm_us + fp16_[i].epilogue_us + setting_.conversion_us[i];
+        const bool quantized = is_quantized(precisions[i]);
+        (quantized ? any_quantized : any_fp16) = true;
+        const SideTime& time = side(i, precisions[i]);
+        total += quantized ? with_noise(time.gemm_us + time.epilogue_us)
+                           : time.gemm_us + time.epilogue_us + setting_.conversion_us[i];
     }
-    if (any_int8) total += int8_input_us() * (1 + noise_);
+    if (any_quantized) total += int8_input_us() * (1 + noise_);
     if (any_fp16) total += fp16_[0].input_us;
     return total;
 }
@@ -136,12 +144,12 @@ std::vector<Choice> GroupCosts::choose(std::span<const Override> wanted) const {
 
 std::vector<Cost> GroupCosts::costs(std::span<const Choice> choices) const {
     OCTILE_CHECK_EQ(choices.size(), linears_.size());
-    const auto int8s = static_cast<std::size_t>(std::count_if(
-        choices.begin(), choices.end(), [](const Choice& choice) { return choice.precision == Precision::kInt8; }));
+    const auto quantized = static_cast<std::size_t>(std::count_if(
+        choices.begin(), choices.end(), [](const Choice& choice) { return is_quantized(choice.precision); }));
     // A panel's share: of those that have it, or, on the side that was not taken, of the whole group.
     const auto sharing = [&](Precision chosen, Precision side) {
-        const std::size_t same = side == Precision::kInt8 ? int8s : choices.size() - int8s;
-        return static_cast<double>(chosen == side ? same : choices.size());
+        const std::size_t same = is_quantized(side) ? quantized : choices.size() - quantized;
+        return static_cast<double>(is_quantized(chosen) == is_quantized(side) ? same : choices.size());
     };
     std::vector<Cost> costs;
     costs.reserve(choices.size());
@@ -152,6 +160,8 @@ std::vector<Cost> GroupCosts::costs(std::span<const Choice> choices) const {
         Cost& cost = costs.emplace_back();
         cost.int8 = side_cost(int8, int8_input / sharing(chosen, Precision::kInt8), 0);
         cost.fp16 = side_cost(fp16, fp16.input_us / sharing(chosen, Precision::kFp16), setting_.conversion_us[i]);
+        if (chosen == Precision::kInt4)
+            cost.int4 = side_cost(int4_[i], int8_input / sharing(chosen, Precision::kInt4), 0);
         cost.source = int8.measured && fp16.measured   ? CostSource::kMeasured
                       : int8.measured || fp16.measured ? CostSource::kMixed
                                                        : CostSource::kModel;

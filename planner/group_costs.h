@@ -39,7 +39,9 @@ class GroupCosts {
     std::vector<Layer> linears_;
     GroupSetting setting_;
     double noise_, floor_us_;
-    std::vector<SideTime> int8_, fp16_;
+    const SideTime& side(std::size_t i, Precision precision) const;
+
+    std::vector<SideTime> int8_, fp16_, int4_;  // the last is empty where nobody asks for INT4
 };
 
 // fp16 / int8 - (1 + noise), rounded: above 0 where INT8 is faster by more than the noise. `floor_us`: the least time

@@ -10,8 +10,8 @@
 namespace octile {
 namespace {
 
-bool is_int8(const Choice& choice) {
-    return choice.precision == Precision::kInt8;
+bool has_levels(const Choice& choice) {
+    return is_quantized(choice.precision);
 }
 
 Choice choose_by_error(const Layer& layer, const std::optional<LayerError>& error, const Override& wanted) {
@@ -73,7 +73,7 @@ std::vector<Override> match_all(Overrides& overrides, const Network& network) {
 GroupCosts group_costs(const Network& network, const PanelGroup& group, const CostModel& model,
                        const PlanOptions& options, std::span<const Choice> choices, std::optional<std::int64_t> m) {
     GroupSetting setting;
-    setting.panel_is_free = group.norm || (group.producer && is_int8(choices[*group.producer]));
+    setting.panel_is_free = group.norm || (group.producer && has_levels(choices[*group.producer]));
     std::vector<Layer> linears;
     for (const std::size_t row : group.linears) {
         Layer& linear = linears.emplace_back(network.rows[row].layer);
@@ -84,7 +84,7 @@ GroupCosts group_costs(const Network& network, const PanelGroup& group, const Co
         for (const std::size_t g : network.chains[row]) {
             const std::vector<std::size_t>& readers = network.groups[g].linears;
             if (std::any_of(readers.begin(), readers.end(),
-                            [&](std::size_t reader) { return is_int8(choices[reader]); }))
+                            [&](std::size_t reader) { return has_levels(choices[reader]); }))
                 conversion += model.convert_us(linear.m, linear.n);
         }
         setting.conversion_us.push_back(conversion);

@@ -66,6 +66,10 @@ double SideCost::total_us() const {
     return rounded(input_us + gemm_us + epilogue_us + conversion_us);
 }
 
+std::optional<double> Cost::us_of(Precision precision) const {
+    return precision == Precision::kInt8 ? int8_us() : precision == Precision::kInt4 ? int4_us() : fp16_us();
+}
+
 std::optional<double> Cost::gain() const {
     const std::optional<double> slow = fp16_us(), fast = int8_us();
     if (!slow || !fast || *fast <= 0) return std::nullopt;
@@ -82,16 +86,18 @@ PlanSummary summarize(const Plan& plan) {
             summary.not_linear += count;
             continue;
         }
-        const bool int8 = planned.precision == Precision::kInt8;
-        const std::optional<double> mine = int8 ? planned.cost.int8_us() : planned.cost.fp16_us();
+        const std::optional<double> mine = planned.cost.us_of(planned.precision);
         costs = costs && mine && planned.cost.fp16;
         if (costs) {
             plan_us += static_cast<double>(count) * *mine;
             fp16_us += static_cast<double>(count) * *planned.cost.fp16_us();
         }
         summary.linears += count;
-        (int8 ? summary.int8 : summary.fp16) += count;
-        if (int8) continue;
+        if (is_quantized(planned.precision)) {
+            (planned.precision == Precision::kInt8 ? summary.int8 : summary.int4) += count;
+            continue;
+        }
+        summary.fp16 += count;
         switch (planned.reason) {
             case Reason::kSkipped:
                 summary.left_by_skip += count;

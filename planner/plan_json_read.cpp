@@ -46,6 +46,7 @@ Cost read_cost(const json& object, const std::string& path, Status& status) {
     const std::optional<double> int8_us = time_us(reader, "int8_us"), fp16_us = time_us(reader, "fp16_us");
     if (reader.has("int8")) cost.int8 = read_side(*reader.member("int8"), path + ".int8", "quantize_us", status);
     if (reader.has("fp16")) cost.fp16 = read_side(*reader.member("fp16"), path + ".fp16", "pack_us", status);
+    if (reader.has("int4")) cost.int4 = read_side(*reader.member("int4"), path + ".int4", "quantize_us", status);
     reader.finish();
     const auto text = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
     if (int8_us != cost.int8_us())
@@ -118,7 +119,7 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
         layer.inputs = reader.strings("inputs");
     if (reader.has("residual")) layer.residual = reader.string("residual");
     if (reader.has("assumed")) layer.assumptions = reader.strings("assumed");
-    planned.precision = reader.name("precision", parse_precision, "\"int8\" or \"fp16\"");
+    planned.precision = reader.name("precision", parse_precision, "\"int8\", \"fp16\" or \"int4\"");
     planned.reason = reader.name("reason", parse_reason, "a reason code such as \"RATIO_GE_MIN\"");
     planned.ratio = reader.number_or_null("ratio");
     planned.margin = reader.number_or_null("margin");
@@ -139,12 +140,15 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
 
     // What a plan promises its readers, so that a file edited by hand cannot break it.
     const bool linear = layer.op == Op::kLinear;
-    const bool int8 = planned.precision == Precision::kInt8;
-    if (int8 && !linear) reader.fail("precision", fmt::format("\"fp16\" for {}", name_of(layer.op)), "\"int8\"");
-    if (int8 && layer.k > kMaxReduction) {
-        reader.fail("k", fmt::format("at most {} for \"int8\"", kMaxReduction), fmt::format("{}", layer.k));
+    const bool quantized = is_quantized(planned.precision);
+    const std::string precision = quote(name_of(planned.precision));
+    if (quantized && !linear) reader.fail("precision", fmt::format("\"fp16\" for {}", name_of(layer.op)), precision);
+    if (quantized && layer.k > kMaxReduction) {
+        reader.fail("k", fmt::format("at most {} for {}", kMaxReduction, precision), fmt::format("{}", layer.k));
     }
-    if (planned.quantize_input && !int8) reader.fail("quantize_input", "false for \"fp16\"", "true");
+    if (planned.cost.int4 && planned.precision != Precision::kInt4)
+        reader.fail("cost.int4", fmt::format("none for {}", precision), "one");
+    if (planned.quantize_input && !quantized) reader.fail("quantize_input", "false for \"fp16\"", "true");
     if (planned.ratio.has_value() != linear) {
         reader.fail("ratio", linear ? "a number" : "null", linear ? "null" : "a number");
     }
@@ -152,8 +156,8 @@ PlannedLayer read_layer(const json& object, const std::string& path, Policy poli
     if (planned.margin.has_value() != margin) {
         reader.fail("margin", margin ? "a number" : "null", margin ? "null" : "a number");
     }
-    if ((planned.panel == InputPanel::kNone) == int8) {
-        reader.fail("panel", int8 ? "another than \"none\" for \"int8\"" : "\"none\" for \"fp16\"",
+    if ((planned.panel == InputPanel::kNone) == quantized) {
+        reader.fail("panel", fmt::format("{} for {}", quantized ? "another than \"none\"" : "\"none\"", precision),
                     quote(name_of(planned.panel)));
     }
     const bool from = planned.panel != InputPanel::kNone && planned.panel != InputPanel::kOwn;
@@ -171,6 +175,7 @@ PlanSummary read_summary(const json& object, const std::string& path, Status& st
     PlanSummary summary;
     summary.linears = reader.integer("linears", 0, kMost);
     summary.int8 = reader.integer("int8", 0, kMost);
+    if (reader.has("int4")) summary.int4 = reader.integer("int4", 1, kMost);
     summary.fp16 = reader.integer("fp16", 0, kMost);
     summary.left_by_ratio = reader.integer("left_by_ratio", 0, kMost);
     summary.left_by_cost = reader.integer("left_by_cost", 0, kMost);

@@ -25,12 +25,13 @@ class JsonWriter {
             json_string(plan.model), name_of(plan.policy), plan.min_ratio,
             plan.core.empty() ? "null" : json_string(plan.core), plan.threads, plan.noise);
         text_ += fmt::format(
-            " \"summary\": {{\"linears\": {}, \"int8\": {}, \"fp16\": {}, \"left_by_ratio\": {}, "
+            " \"summary\": {{\"linears\": {}, \"int8\": {}, {}\"fp16\": {}, \"left_by_ratio\": {}, "
             "\"left_by_cost\": {}, \"left_by_accuracy\": {}, \"left_by_skip\": {}, \"left_no_kernel\": {}, "
             "\"left_by_force\": {}, \"not_linear\": {}, \"plan_us\": {}, \"fp16_us\": {}}},\n",
-            summary.linears, summary.int8, summary.fp16, summary.left_by_ratio, summary.left_by_cost,
-            summary.left_by_accuracy, summary.left_by_skip, summary.left_no_kernel, summary.left_by_force,
-            summary.not_linear, number(summary.plan_us), number(summary.fp16_us));
+            summary.linears, summary.int8, summary.int4 > 0 ? fmt::format("\"int4\": {}, ", summary.int4) : "",
+            summary.fp16, summary.left_by_ratio, summary.left_by_cost, summary.left_by_accuracy, summary.left_by_skip,
+            summary.left_no_kernel, summary.left_by_force, summary.not_linear, number(summary.plan_us),
+            number(summary.fp16_us));
         for (std::size_t i = 0; i < plan.frontier.size(); ++i) {
             const FrontierPoint& point = plan.frontier[i];
             text_ += fmt::format("{}{{\"int8_layers\": {}, \"saved_us\": {}, \"sqnr_db\": {}}}",
@@ -90,6 +91,7 @@ class JsonWriter {
                              number(planned.cost.fp16_us()));
         if (planned.cost.int8) side("int8", "quantize_us", *planned.cost.int8);
         if (planned.cost.fp16) side("fp16", "pack_us", *planned.cost.fp16);
+        if (planned.cost.int4) side("int4", "quantize_us", *planned.cost.int4);
         text_ += fmt::format("}}, \"cost_source\": \"{}\"", name_of(planned.cost.source));
         if (const std::optional<LayerError>& error = planned.error) {
             text_ +=

@@ -26,8 +26,9 @@ std::string fused_form(const PlannedLayer& planned) {
 }
 
 std::string to_text(const PlanSummary& summary) {
-    std::string text = fmt::format("{} linear{}: {} INT8, {} FP16 (", summary.linears, summary.linears == 1 ? "" : "s",
-                                   summary.int8, summary.fp16);
+    std::string text =
+        fmt::format("{} linear{}: {} INT8, {}{} FP16 (", summary.linears, summary.linears == 1 ? "" : "s", summary.int8,
+                    summary.int4 > 0 ? fmt::format("{} INT4, ", summary.int4) : "", summary.fp16);
     const bool ratio = summary.left_by_cost == 0 && summary.left_by_accuracy == 0;
     if (summary.left_by_ratio > 0 || ratio) text += fmt::format("ratio {}, ", summary.left_by_ratio);
     if (summary.left_by_cost > 0) text += fmt::format("cost {}, ", summary.left_by_cost);
@@ -56,7 +57,9 @@ std::string to_text(const Plan& plan) {
             text += fmt::format(" panel={}:{}", name_of(planned.panel), planned.panel_from);
         }
         if (const auto int8 = planned.cost.int8_us(), fp16 = planned.cost.fp16_us(); int8 && fp16) {
-            text += fmt::format(" int8={:.4g}us fp16={:.4g}us {}", *int8, *fp16, name_of(planned.cost.source));
+            text += fmt::format(" int8={:.4g}us fp16={:.4g}us", *int8, *fp16);
+            if (const auto int4 = planned.cost.int4_us()) text += fmt::format(" int4={:.4g}us", *int4);
+            text += fmt::format(" {}", name_of(planned.cost.source));
         }
         if (planned.error) text += fmt::format(" sqnr={:.1f}dB", planned.error->sqnr_db);
         if (layer.input_unknown) text += " inputs=unknown";

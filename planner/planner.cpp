@@ -44,7 +44,7 @@ PlannedLayer plan_layer(FusedRow row, const Choice& choice, const PlanOptions& o
     PlannedLayer planned;
     planned.precision = choice.precision;
     planned.reason = choice.reason;
-    planned.quantize_input = choice.precision == Precision::kInt8;
+    planned.quantize_input = is_quantized(choice.precision);
     if (row.layer.op == Op::kLinear) {
         planned.ratio = ratio_of(row.layer.k, row.layer.n);
         if (options.policy == Policy::kRatio) planned.margin = *planned.ratio - options.min_ratio;
@@ -56,19 +56,19 @@ PlannedLayer plan_layer(FusedRow row, const Choice& choice, const PlanOptions& o
     return planned;
 }
 
-// Where each INT8 linear of a group finds its input.
+// Where each linear of a group that quantizes its input, INT8 or INT4, finds it.
 void assign_panels(const PanelGroup& group, std::vector<PlannedLayer>& layers) {
     const PlannedLayer* first = nullptr;
     for (const std::size_t row : group.linears) {
         PlannedLayer& planned = layers[row];
-        if (planned.precision != Precision::kInt8) continue;
+        if (!is_quantized(planned.precision)) continue;
         const auto from = [&](InputPanel panel, const PlannedLayer& writer) {
             planned.panel = panel;
             planned.panel_from = writer.layer.name;
         };
         if (group.norm) {
             from(InputPanel::kNorm, layers[*group.norm]);
-        } else if (group.producer && layers[*group.producer].precision == Precision::kInt8) {
+        } else if (group.producer && is_quantized(layers[*group.producer].precision)) {
             from(InputPanel::kChain, layers[*group.producer]);
         } else if (first != nullptr) {
             from(InputPanel::kShared, *first);

@@ -35,7 +35,7 @@ std::optional<Choice> forced_choice(const Layer& linear, const Override& wanted)
 
 Choice within_kernels(const Layer& linear, Choice choice) {
     // Longer sums could overflow the kernels' int32 accumulators.
-    if (choice.precision == Precision::kInt8 && linear.k > kMaxReduction) return {Precision::kFp16, Reason::kNoKernel};
+    if (is_quantized(choice.precision) && linear.k > kMaxReduction) return {Precision::kFp16, Reason::kNoKernel};
     return choice;
 }
 

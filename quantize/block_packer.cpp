@@ -3,13 +3,36 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "runtime/linear_parts.h"
 #include "runtime/matrix.h"
+#include "runtime/parallel.h"
 
 namespace octile {
 BlockPacker::BlockPacker(const LinearTensor& tensor, Precision precision, std::span<const float> smoothing, IsaSet isas)
     : tensor_(tensor), precision_(precision), smoothing_(smoothing), isas_(isas) {}
+
+Result<MatrixView> BlockPacker::floats(const WeightMatrix& rows) {
+    const std::int64_t k = tensor_.layer.k, count = rows.n;
+    if (!rows.in_place() || !smoothing_.empty()) {
+        floats_ = values_of(rows);
+        if (!smoothing_.empty()) {
+            for (std::size_t i = 0; i < floats_.size(); i++)
+                floats_[i] *= smoothing_[i % static_cast<std::size_t>(k)];
+        }
+        return MatrixView{floats_.data(), DataType::kF32, count, k, k};
+    }
+    const DataType type = *rows.tensor->type;
+    const std::span<const std::byte> bytes = rows.span();
+    const void* data = bytes.data();
+    if (reinterpret_cast<std::uintptr_t>(data) % size_of(type) != 0) {
+        if (!copy_.reserve(bytes.size())) return out_of_memory(bytes.size());
+        std::memcpy(copy_.data(), data, bytes.size());
+        data = copy_.data();
+    }
+    return MatrixView{data, type, count, k, rows.row_stride};
+}
 
 Result<Linear> BlockPacker::pack(std::int64_t first, std::int64_t count) {
     const std::int64_t k = tensor_.layer.k;
@@ -20,26 +43,27 @@ Result<Linear> BlockPacker::pack(std::int64_t first, std::int64_t count) {
         return Linear::pack_quantized({int8.levels.data(), DataType::kI8, count, k, k}, int8.scales, {}, options,
                                       isas_);
     }
-    if (!rows.in_place() || !smoothing_.empty()) {
-        floats_ = values_of(rows);
-        if (!smoothing_.empty()) {
-            for (std::size_t i = 0; i < floats_.size(); i++)
-                floats_[i] *= smoothing_[i % static_cast<std::size_t>(k)];
-        }
-        return Linear::pack({floats_.data(), DataType::kF32, count, k, k}, {}, options, isas_);
-    }
-    const DataType type = *rows.tensor->type;
-    const std::span<const std::byte> bytes = rows.span();
-    const void* data = bytes.data();
-    if (reinterpret_cast<std::uintptr_t>(data) % size_of(type) != 0) {
-        if (!copy_.reserve(bytes.size())) return out_of_memory(bytes.size());
-        std::memcpy(copy_.data(), data, bytes.size());
-        data = copy_.data();
-    }
-    return Linear::pack({data, type, count, k, rows.row_stride}, {}, options, isas_);
+    const Result<MatrixView> weights = floats(rows);
+    if (!weights.ok()) return weights.status();
+    return Linear::pack(weights.value(), {}, options, isas_);
+}
+
+Status BlockPacker::load_int4(std::int64_t first, std::int64_t count) {
+    const Result<MatrixView> weights = floats(tensor_.weight.rows(first, count));
+    if (!weights.ok()) return weights.status();
+    Result<Int4Weights> fitted = fit_int4("weights", weights.value(), first);
+    if (!fitted.ok()) return fitted.status();
+    int4_ = std::move(fitted).value();
+    count_ = count;
+    scale_ = int4_.scale;
+    sum_.resize(static_cast<std::size_t>(count));
+    for (std::int64_t row = 0; row < count; row++)
+        sum_[static_cast<std::size_t>(row)] = int4_column_sum(view_of(int4_), row);
+    return {};
 }
 
 Status BlockPacker::load(std::int64_t first, std::int64_t count) {
+    if (precision_ == Precision::kInt4) return load_int4(first, count);
     const Result<Linear> linear = pack(first, count);
     // A message names a channel of the block: said again for the whole layer.
     if (!linear.ok()) return count == tensor_.layer.n ? linear.status() : pack(0, tensor_.layer.n).status();
@@ -55,7 +79,29 @@ Status BlockPacker::load(std::int64_t first, std::int64_t count) {
     return {};
 }
 
+std::span<const std::byte> BlockPacker::int4_panels(const WeightLayout& layout) {
+    const Int4Panels panels{layout.k_block, layout.panel_n, count_, int4_.k};
+    const auto bytes = static_cast<std::size_t>(panels.q4_bytes());
+    step_bytes_ = static_cast<std::size_t>(panels.step_bytes());
+    if (!panels_.reserve(bytes) || !steps_.reserve(step_bytes_)) throw std::bad_alloc();
+    auto* q4 = reinterpret_cast<std::uint8_t*>(panels_.data());
+    auto* steps = reinterpret_cast<std::uint8_t*>(steps_.data());
+    const Int4View weights = view_of(int4_);
+    const int pieces = piece_count(panels.pairs(), 16.0 * static_cast<double>(bytes));
+    parallel_pieces(panels.pairs(), pieces, [&](int, std::int64_t begin, std::int64_t end) {
+        for (std::int64_t pair = begin; pair < end; pair++)
+            panels.pack(weights, pair, q4 + pair * panels.pair_bytes(), steps + pair * panels.pair_step_bytes());
+        return 0;
+    });
+    return {panels_.data(), bytes};
+}
+
+std::span<const std::byte> BlockPacker::steps() const {
+    return {steps_.data(), step_bytes_};
+}
+
 std::span<const std::byte> BlockPacker::panels(const WeightLayout& layout, std::int64_t columns) {
+    if (precision_ == Precision::kInt4) return int4_panels(layout);
     const std::int64_t k = tensor_.layer.k;
     const PanelShape shape{count_, k, columns, round_up(k, kReductionPadding)};
     const auto bytes = static_cast<std::size_t>(shape.bytes(layout));

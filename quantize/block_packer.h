@@ -8,6 +8,7 @@
 #include "inputs/linear_tensors.h"
 #include "octile/linear.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/int4_fit.h"
 #include "runtime/weight_layout.h"
 
 namespace octile {
@@ -21,20 +22,28 @@ class BlockPacker {
     Status load(std::int64_t first, std::int64_t count);
 
     // Of what was loaded; until the next load().
-    std::span<const float> scale() const { return scale_; }            // INT8
-    std::span<const std::int32_t> column_sum() const { return sum_; }  // INT8
-    // Panels of `columns` output channels, in this layout.
+    std::span<const float> scale() const { return scale_; }            // not of FP16
+    std::span<const std::int32_t> column_sum() const { return sum_; }  // not of FP16
+    // Panels of `columns` output channels, in this layout; of INT4 as many pairs as the rows loaded fill.
     std::span<const std::byte> panels(const WeightLayout& layout, std::int64_t columns);
+    // Of INT4, what goes with the panels that were asked for last.
+    std::span<const std::byte> steps() const;
 
   private:
+    // The weights as floats.
+    Result<MatrixView> floats(const WeightMatrix& rows);
     Result<Linear> pack(std::int64_t first, std::int64_t count);
+    Status load_int4(std::int64_t first, std::int64_t count);
+    std::span<const std::byte> int4_panels(const WeightLayout& layout);
 
     const LinearTensor& tensor_;
     Precision precision_;
     std::span<const float> smoothing_;
     IsaSet isas_;
     std::vector<float> floats_;
-    AlignedBuffer copy_, rows_, panels_;
+    AlignedBuffer copy_, rows_, panels_, steps_;
+    std::size_t step_bytes_ = 0;
+    Int4Weights int4_;
     std::int64_t count_ = 0;
     std::vector<float> scale_;
     std::vector<std::int32_t> sum_;

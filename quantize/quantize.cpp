@@ -34,6 +34,9 @@ struct Job {
     std::vector<const LinearTensor*> matrices;  // one, or gate and up
     std::span<const float> smoothing;
     std::vector<SectionWriter> panels;  // one for each of entry.panels
+    std::vector<SectionWriter> steps;   // likewise, of INT4
+
+    bool int4() const { return entry.precision == Precision::kInt4; }
     std::optional<SectionWriter> column_scale, column_sum, bias;
 };
 
@@ -133,7 +136,7 @@ class Quantizer {
         const auto smoothing = options_.smoothing.find(entry.name);
         const bool floats = std::none_of(job.matrices.begin(), job.matrices.end(),
                                          [](const LinearTensor* tensor) { return tensor->weight.is_int8(); });
-        if (smoothing != options_.smoothing.end() && entry.precision == Precision::kInt8 && floats)
+        if (smoothing != options_.smoothing.end() && is_quantized(entry.precision) && floats)
             job.smoothing = smoothing->second;
         for (const WeightLayout& layout : layouts_of(options_.levels, entry.precision))
             entry.panels.push_back({layout, padded_channels(layout, entry.precision, entry.n), {}});
@@ -143,7 +146,7 @@ class Quantizer {
 
         const bool int8 = entry.precision == Precision::kInt8;
         const auto count = static_cast<std::int64_t>(job.matrices.size());
-        (int8 ? report_.int8_linears : report_.fp16_linears) += count;
+        (int8 ? report_.int8_linears : job.int4() ? report_.int4_linears : report_.fp16_linears) += count;
         report_.gated_pairs += entry.gated;
         if (!job.smoothing.empty()) report_.smoothed += count;
         for (const LinearTensor* tensor : job.matrices) {
@@ -154,11 +157,16 @@ class Quantizer {
         }
     }
 
+    // Output channels that are stored together: a panel's, or of INT4 a pair's.
+    static std::int64_t columns_together(const LinearEntry& entry, const PanelSection& panels) {
+        return (entry.precision == Precision::kInt4 ? 2 : 1) * static_cast<std::int64_t>(panels.layout.panel_n);
+    }
+
     // The second matrix begins at the same output channel in the panels of all layouts.
     static void pad_alike(LinearEntry& entry) {
         std::int64_t unit = 1, padded = 0;
         for (const PanelSection& panels : entry.panels) {
-            unit = std::lcm(unit, static_cast<std::int64_t>(panels.layout.panel_n));
+            unit = std::lcm(unit, columns_together(entry, panels));
             padded = std::max(padded, panels.padded_n);
         }
         for (PanelSection& panels : entry.panels)
@@ -187,22 +195,24 @@ class Quantizer {
         for (const Precision precision : {Precision::kInt8, Precision::kFp16})
             for (const WeightLayout& layout : layouts_of(options_.levels, precision))
                 layouts.push_back(layout);
-        for (Job& job : jobs_)
+        for (Job& job : jobs_) {
             job.panels.resize(job.entry.panels.size());
+            if (job.int4()) job.steps.resize(job.entry.panels.size());
+        }
         for (const WeightLayout& layout : layouts) {
             for (Job& job : jobs_) {
                 for (std::size_t i = 0; i < job.panels.size(); i++) {
                     const PanelSection& panels = job.entry.panels[i];
                     if (panels.layout != layout) continue;
-                    const std::int64_t bytes = job.entry.matrices() * job.entry.shape(panels).bytes(layout);
-                    job.panels[i] = writer_.reserve(static_cast<std::uint64_t>(bytes));
+                    job.panels[i] = writer_.reserve(job.entry.panel_bytes(panels));
+                    if (job.int4()) job.steps[i] = writer_.reserve(job.entry.step_bytes(panels));
                 }
             }
         }
         for (Job& job : jobs_) {
             const auto bytes = static_cast<std::uint64_t>(job.entry.matrices() * job.entry.channels) * sizeof(float);
             job.bias = writer_.reserve(bytes);
-            if (job.entry.precision == Precision::kInt8) {
+            if (is_quantized(job.entry.precision)) {
                 job.column_scale = writer_.reserve(bytes);
                 job.column_sum = writer_.reserve(bytes);
             }
@@ -251,7 +261,8 @@ class Quantizer {
         }
         for (std::size_t i = 0; i < job.panels.size(); i++) {
             entry.panels[i].section = writer_.end(job.panels[i]);
-            report_.linear_bytes += entry.panels[i].section.bytes;
+            if (job.int4()) entry.panels[i].steps = writer_.end(job.steps[i]);
+            report_.linear_bytes += entry.panels[i].bytes();
         }
         const auto write_channels = [&](SectionWriter& section, std::span<const std::byte> bytes,
                                         auto& written) -> Status {
@@ -262,7 +273,7 @@ class Quantizer {
         };
         if (Status status = write_channels(*job.bias, std::as_bytes(std::span(bias)), entry.bias); !status.ok())
             return status;
-        if (entry.precision == Precision::kInt8) {
+        if (is_quantized(entry.precision)) {
             if (Status status = write_channels(*job.column_scale, std::as_bytes(std::span(scale)), entry.column_scale);
                 !status.ok())
                 return status;
@@ -291,7 +302,7 @@ class Quantizer {
         const LinearEntry& entry = job.entry;
         std::int64_t unit = 1;
         for (const PanelSection& panels : entry.panels)
-            unit = std::lcm(unit, static_cast<std::int64_t>(panels.layout.panel_n));
+            unit = std::lcm(unit, columns_together(entry, panels));
         const std::size_t row_bytes = tensor.weight.bytes() / static_cast<std::size_t>(entry.n);
         const auto fitting = static_cast<std::int64_t>(kBlockBytes / std::max<std::size_t>(row_bytes, 1));
         const std::int64_t block = std::max<std::int64_t>(1, fitting / unit) * unit;
@@ -307,6 +318,8 @@ class Quantizer {
                 const std::int64_t columns = first + count < entry.n ? count : panels.padded_n - first;
                 if (Status status = writer_.write(job.panels[i], packer.panels(panels.layout, columns)); !status.ok())
                     return status;
+                if (!job.int4()) continue;
+                if (Status status = writer_.write(job.steps[i], packer.steps()); !status.ok()) return status;
             }
             release_pages(tensor.weight.rows(first, count).span());
             done_ += static_cast<std::uint64_t>(count) * row_bytes;

@@ -28,7 +28,7 @@ struct QuantizeOptions {
     std::string graph;  // JSON text; empty: none
     // Tensors that are kept as they are although a linear is made of them: tables that are tied to a head.
     std::set<std::string, std::less<>> keep;
-    SmoothingScales smoothing;  // of layers that are INT8 and came as floats, and whose LayerError has an alpha
+    SmoothingScales smoothing;  // of layers that are INT8 or INT4 and came as floats, and whose LayerError has an alpha
     // Called before each tensor with the share of the work done, 0 to 1, and its name.
     std::function<void(double, std::string_view)> progress;
 };
@@ -39,7 +39,7 @@ struct QuantizeReport {
     std::uint64_t file_bytes = 0;
     std::uint64_t linear_bytes = 0;  // of linears, all levels
     std::uint64_t tensor_bytes = 0;  // of what is kept as it is
-    std::int64_t int8_linears = 0, fp16_linears = 0, gated_pairs = 0, smoothed = 0, prequantized = 0;
+    std::int64_t int8_linears = 0, int4_linears = 0, fp16_linears = 0, gated_pairs = 0, smoothed = 0, prequantized = 0;
     std::int64_t tensors = 0;
 };
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/matrix.h"
+
 namespace octile {
 namespace {
 
@@ -14,6 +16,15 @@ std::int64_t first_failure(std::int64_t count, Holds holds) {
     for (std::int64_t i = 0; i < count; i++)
         if (!holds(static_cast<std::size_t>(i))) return i;
     return -1;
+}
+
+// By how much q4 is raised, and c8 lowered by as many s4: levels of which none needs the upper half of q4 may start
+// there.
+int shift_of(int s4, int c8) {
+    int shift = 0;
+    while (c8 - shift * s4 + 8 * s4 > 127)
+        shift++;
+    return shift;
 }
 
 }  // namespace
@@ -49,37 +60,51 @@ Status check_int4(const Int4View& weights) {
         weights.q4[static_cast<std::size_t>(level)], level_of(level), level % weights.k));
 }
 
-void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps,
-                      std::int32_t* sums) const {
+void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps) const {
     std::memset(q4, 0, static_cast<std::size_t>(pair_bytes()));
     const std::int64_t groups = int4_groups(k);
     for (std::int64_t column = 0; column < pair_columns(); column++) {
         const std::int64_t row = std::min(pair * pair_columns() + column, weights.n - 1);
         const std::int64_t half = column / panel_n, place = column % panel_n;
-        std::int32_t sum = 0;
         for (std::int64_t group = 0; group < groups; group++) {
             const auto from = static_cast<std::size_t>(row * groups + group);
-            const int s4 = weights.s4[from];
-            // Levels of which none needs the upper half of q4 may start there.
-            int c8 = weights.c8[from], shift = 0;
-            for (; c8 + 8 * s4 > 127; shift++)
-                c8 -= s4;
+            const int s4 = weights.s4[from], shift = shift_of(s4, weights.c8[from]);
             std::uint8_t* step = steps + group * 3 * panel_n;
             step[place] = static_cast<std::uint8_t>(half == 0 ? s4 : step[place] | s4 << 4);
-            step[(1 + half) * panel_n + place] = static_cast<std::uint8_t>(c8);
+            step[(1 + half) * panel_n + place] = static_cast<std::uint8_t>(weights.c8[from] - shift * s4);
             const std::int64_t end = std::min(k, (group + 1) * kInt4Group);
             for (std::int64_t i = group * kInt4Group; i < end; i++) {
                 const int q = weights.q4[static_cast<std::size_t>(row * k + i)] + shift;
-                std::uint8_t& byte = q4[i % k_block + k_block * (place + panel_n * (i / k_block))];
+                std::uint8_t& byte = q4[place_of(place, i)];
                 byte = static_cast<std::uint8_t>(byte | q << 4 * half);
-                sum += s4 * q + c8;
             }
-            // q4 of the padding is 0, which makes its levels c8. GEMMs multiply them by levels of x that stand for 0.
-            const std::int64_t stored = std::min(round_up(k, kReductionPadding), (group + 1) * kInt4Group);
-            sum += static_cast<std::int32_t>(stored - end) * c8;
         }
-        if (pair * pair_columns() + column < weights.n) sums[row] = sum;
     }
+}
+
+void Int4Panels::unpack_row(const std::uint8_t* q4, const std::uint8_t* steps, std::int64_t row, std::uint8_t* row_q4,
+                            std::uint8_t* row_s4, std::int8_t* row_c8) const {
+    const std::int64_t half = row / panel_n, place = row % panel_n;
+    for (std::int64_t group = 0; group < int4_groups(k); group++) {
+        const std::uint8_t* step = steps + group * 3 * panel_n;
+        row_s4[group] = static_cast<std::uint8_t>(step[place] >> 4 * half & 15);
+        row_c8[group] = static_cast<std::int8_t>(step[(1 + half) * panel_n + place]);
+    }
+    for (std::int64_t i = 0; i < k; i++)
+        row_q4[i] = static_cast<std::uint8_t>(q4[place_of(place, i)] >> 4 * half & 15);
+}
+
+std::int32_t int4_column_sum(const Int4View& weights, std::int64_t row) {
+    const std::int64_t k = weights.k, groups = int4_groups(k), padding = round_up(k, kReductionPadding) - k;
+    std::int32_t sum = 0;
+    for (std::int64_t i = 0; i < k; i++) {
+        const auto group = static_cast<std::size_t>(row * groups + i / kInt4Group);
+        sum += weights.s4[group] * weights.q4[static_cast<std::size_t>(row * k + i)] + weights.c8[group];
+    }
+    // q4 of the padding is 0, behind the shift. GEMMs multiply these levels by those of x that stand for 0.
+    const auto last = static_cast<std::size_t>(row * groups + groups - 1);
+    const int lowest = weights.c8[last] - shift_of(weights.s4[last], weights.c8[last]) * weights.s4[last];
+    return sum + static_cast<std::int32_t>(padding) * lowest;
 }
 
 }  // namespace octile

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "octile/linear.h"
-#include "runtime/matrix.h"
 
 namespace octile {
 
@@ -24,7 +23,7 @@ struct Int4Panels {
     std::int64_t k_block, panel_n;  // INT8's
     std::int64_t n, k;
 
-    std::int64_t padded_k() const { return round_up(k, kInt4Group); }
+    std::int64_t padded_k() const { return int4_groups(k) * kInt4Group; }
     std::int64_t pair_columns() const { return 2 * panel_n; }
     std::int64_t pairs_of(std::int64_t columns) const { return (columns + pair_columns() - 1) / pair_columns(); }
     std::int64_t pairs() const { return pairs_of(n); }
@@ -32,12 +31,21 @@ struct Int4Panels {
     std::int64_t pair_step_bytes() const { return 3 * panel_n * int4_groups(k); }
     std::int64_t q4_bytes() const { return pairs() * pair_bytes(); }
     std::int64_t step_bytes() const { return pairs() * pair_step_bytes(); }
+    // Of the byte of element i of a column, in its pair.
+    std::int64_t place_of(std::int64_t column, std::int64_t i) const {
+        return i % k_block + k_block * (column + panel_n * (i / k_block));
+    }
 
-    // Pair `pair` of the rows of `weights`, and for each of these rows the sum of its levels, those that GEMMs meet in
-    // the padding of K included; beyond the last row, that one again. c8 + 8 s4 <= 127 afterwards: q4 counts from where
-    // it has to.
-    void pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps,
-              std::int32_t* sums) const;
+    // Pair `pair` of the rows of `weights`; beyond the last row, that one again. c8 + 8 s4 <= 127 afterwards: q4 counts
+    // from where it has to.
+    void pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps) const;
+
+    // Row `row` of the pair at `q4` and `steps`, as pack() stored it: q4 [k], s4 and c8 [groups].
+    void unpack_row(const std::uint8_t* q4, const std::uint8_t* steps, std::int64_t row, std::uint8_t* row_q4,
+                    std::uint8_t* row_s4, std::int8_t* row_c8) const;
 };
+
+// The sum of a row's levels as GEMMs meet them: those in the padding of K included, which are c8 of the last group.
+std::int32_t int4_column_sum(const Int4View& weights, std::int64_t row);
 
 }  // namespace octile

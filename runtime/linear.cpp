@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "base/check.h"
 #include "octile/layer.h"
 #include "octile/parallel.h"
 #include "runtime/gemm.h"
@@ -294,7 +293,6 @@ LinearParts LinearParts::of(const Linear& linear) {
     const Linear::State& state = *linear.state_;
     const PackedWeights& weights = state.weights;
     const auto columns = static_cast<std::size_t>(weights.matrices * weights.padded_n());
-    OCTILE_CHECK_EQ(weights.int4, false);  // no packed file holds it
     const bool int8 = weights.precision() == Precision::kInt8;
     const auto floats = [&](const SharedBuffer& buffer) {
         return std::span(reinterpret_cast<const float*>(buffer.data()), columns);
@@ -306,8 +304,11 @@ LinearParts LinearParts::of(const Linear& linear) {
     parts.padded_n = weights.padded_n();
     parts.matrices = weights.matrices;
     parts.layout = weights.layout();
-    parts.panels = {weights.panel.data(),
-                    static_cast<std::size_t>(weights.matrices * parts.shape().bytes(parts.layout))};
+    const Int4Panels int4 = weights.int4_panels();
+    const std::int64_t panel_bytes = weights.int4 ? int4.q4_bytes() : parts.shape().bytes(parts.layout);
+    parts.panels = {weights.panel.data(), static_cast<std::size_t>(weights.matrices * panel_bytes)};
+    if (weights.int4)
+        parts.steps = {weights.steps.data(), static_cast<std::size_t>(weights.matrices * int4.step_bytes())};
     if (int8) {
         parts.column_scale = floats(weights.column_scale);
         parts.column_sum = std::span(reinterpret_cast<const std::int32_t*>(weights.column_sum.data()), columns);
@@ -318,18 +319,19 @@ LinearParts LinearParts::of(const Linear& linear) {
 
 bool LinearParts::fits(const WeightLayout& layout, std::int64_t padded_n, std::int64_t n, Precision precision,
                        IsaSet isas) {
-    const LevelKernels* kernels = LevelKernels::find(precision, isas, 0);  // all schedules read the same panels
+    const LevelKernels* kernels = kernels_for(precision, isas, 0);  // all schedules read the same panels
     if (!kernels) return false;
     PackedWeights wanted;
     wanted.kernels = kernels;
-    return wanted.layout() == layout && padded_n >= round_up(n, kernels->column_unit());
+    wanted.int4 = precision == Precision::kInt4;
+    return wanted.layout() == layout && padded_n >= round_up(n, wanted.column_unit());
 }
 
 Result<Linear> LinearParts::make(const LinearParts& parts, std::shared_ptr<const void> owner, IsaSet isas) {
     if (const Result<ThreadLimit> threads = thread_limit(); !threads.ok()) return threads.status();
     const Result<int> schedule = schedule_in_use();
     if (!schedule.ok()) return schedule.status();
-    const LevelKernels* kernels = LevelKernels::find(parts.options.precision, isas, schedule.value());
+    const LevelKernels* kernels = kernels_for(parts.options.precision, isas, schedule.value());
     if (!kernels) return no_kernel(parts.options.precision, isas);
     auto state = std::make_unique<Linear::State>();
     state->options = parts.options;
@@ -340,9 +342,11 @@ Result<Linear> LinearParts::make(const LinearParts& parts, std::shared_ptr<const
     weights.k = parts.k;
     weights.n = parts.n;
     weights.matrices = parts.matrices;
+    weights.int4 = parts.options.precision == Precision::kInt4;
     if (fits(parts.layout, parts.padded_n, parts.n, parts.options.precision, isas)) {
         weights.padded_columns = parts.padded_n;
         weights.panel.borrow(parts.panels);
+        weights.steps.borrow(parts.steps);
         weights.column_scale.borrow(std::as_bytes(parts.column_scale));
         weights.column_sum.borrow(std::as_bytes(parts.column_sum));
         weights.bias.borrow(std::as_bytes(parts.bias));

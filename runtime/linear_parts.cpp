@@ -1,8 +1,11 @@
 #include "runtime/linear_parts.h"
 
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "runtime/packed_weights.h"
+#include "runtime/parallel.h"
 
 namespace octile {
 namespace {
@@ -25,7 +28,65 @@ PanelShape LinearParts::shape() const {
     return {n, k, padded_n, round_up(k, kReductionPadding)};
 }
 
+Int4Weights LinearParts::int4_rows(int matrix, std::int64_t first, std::int64_t count) const {
+    const Int4Panels from = int4_panels();
+    const std::int64_t groups = int4_groups(k);
+    const auto rows = static_cast<std::size_t>(count);
+    Int4Weights weights{.n = count, .k = k, .q4 = {}, .s4 = {}, .c8 = {}, .scale = {}};
+    weights.q4.resize(rows * static_cast<std::size_t>(k));
+    weights.s4.resize(rows * static_cast<std::size_t>(groups));
+    weights.c8.resize(weights.s4.size());
+    const float* scales = column_scale.data() + matrix * padded_n + first;
+    weights.scale.assign(scales, scales + count);
+    const auto* q4 = reinterpret_cast<const std::uint8_t*>(panels.data()) + matrix * from.q4_bytes();
+    const auto* step = reinterpret_cast<const std::uint8_t*>(steps.data()) + matrix * from.step_bytes();
+    const int pieces = piece_count(count, 4.0 * static_cast<double>(count) * static_cast<double>(k));
+    parallel_pieces(count, pieces, [&](int, std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; row++) {
+            const std::int64_t pair = (first + row) / from.pair_columns(),
+                               in_pair = (first + row) % from.pair_columns();
+            from.unpack_row(q4 + pair * from.pair_bytes(), step + pair * from.pair_step_bytes(), in_pair,
+                            weights.q4.data() + row * k, weights.s4.data() + row * groups,
+                            weights.c8.data() + row * groups);
+        }
+        return 0;
+    });
+    return weights;
+}
+
+void LinearParts::unpack(int matrix, std::byte* rows) const {
+    if (options.precision != Precision::kInt4)
+        return from_panels(layout, shape(), panels.data() + matrix * shape().bytes(layout), rows);
+    const Int4Weights weights = int4_rows(matrix, 0, n);
+    const std::int64_t groups = int4_groups(k);
+    for (std::int64_t i = 0; i < n * k; i++) {
+        const auto group = static_cast<std::size_t>(i / k * groups + i % k / kInt4Group);
+        const int level = weights.s4[group] * weights.q4[static_cast<std::size_t>(i)] + weights.c8[group];
+        rows[i] = static_cast<std::byte>(level);
+    }
+}
+
+namespace {
+
+// Some rows at a time, from whole pairs of panels to whole pairs.
+Status repack_int4(const LinearParts& parts, PackedWeights& weights) {
+    constexpr std::int64_t kLevelsAtOnce = 16 << 20;
+    const std::int64_t unit = std::lcm(parts.int4_panels().pair_columns(), weights.int4_panels().pair_columns()),
+                       rows = std::max(unit, kLevelsAtOnce / parts.k / unit * unit);
+    for (int matrix = 0; matrix < parts.matrices; matrix++) {
+        for (std::int64_t first = 0; first < parts.n; first += rows) {
+            const Int4Weights block = parts.int4_rows(matrix, first, std::min(rows, parts.n - first));
+            if (Status status = weights.pack_int4(matrix, view_of(block), first); !status.ok()) return status;
+        }
+    }
+    copy_columns(parts.bias, parts, weights, weights.bias.own_data());
+    return {};
+}
+
+}  // namespace
+
 Status repack(const LinearParts& parts, PackedWeights& weights) {
+    if (parts.options.precision == Precision::kInt4) return repack_int4(parts, weights);
     AlignedBuffer rows;
     const PanelShape from = parts.shape(), to = {parts.n, parts.k, weights.padded_n(), weights.padded_k()};
     const auto row_bytes = static_cast<std::size_t>(parts.n * parts.k * parts.layout.element_bytes);

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "octile/linear.h"
+#include "runtime/int4_fit.h"
 #include "runtime/weight_layout.h"
 
 namespace octile {
@@ -17,13 +18,23 @@ struct [[gnu::visibility("hidden")]] LinearParts {
     std::int64_t padded_n = 0;  // output channels of one matrix in the panels
     int matrices = 1;           // 2: gate and up, behind one another in every span
     WeightLayout layout = {};
-    std::span<const std::byte> panels;  // [matrices] times shape().bytes(layout)
+    // [matrices] times shape().bytes(layout), or of int4_panels(): q4_bytes() and, only then, step_bytes().
+    std::span<const std::byte> panels;
+    std::span<const std::byte> steps;
     // Per output channel, [matrices, padded_n]; of one matrix there may be more. The first two are empty for FP16.
     std::span<const float> column_scale;
     std::span<const std::int32_t> column_sum;  // of the int8 levels
     std::span<const float> bias;               // zeros where there is none
 
     PanelShape shape() const;
+    Int4Panels int4_panels() const {
+        return {layout.k_block, layout.panel_n, n, k};
+    }
+
+    // Of INT4: rows [first, first + count) of a matrix, in the form that pack() stored.
+    Int4Weights int4_rows(int matrix, std::int64_t first, std::int64_t count) const;
+    // Rows [n, k] of a matrix, dense: levels of INT8, which are those of INT4 too, or f16.
+    void unpack(int matrix, std::byte* rows) const;
 
     // Views of `linear`, which must outlive them.
     static LinearParts of(const Linear& linear);

@@ -76,8 +76,10 @@ Status PackedWeights::pack_int4(int matrix, const Int4View& weights, std::int64_
         steps, matrix * panels.step_bytes() + first / panels.pair_columns() * panels.pair_step_bytes());
     const auto pack_range = [&](int, std::int64_t begin, std::int64_t end) {
         for (std::int64_t pair = begin; pair < end; pair++) {
-            panels.pack(weights, pair, q4 + pair * panels.pair_bytes(), step + pair * panels.pair_step_bytes(),
-                        at<std::int32_t>(column_sum, column));
+            panels.pack(weights, pair, q4 + pair * panels.pair_bytes(), step + pair * panels.pair_step_bytes());
+            const std::int64_t behind = std::min(weights.n, (pair + 1) * panels.pair_columns());
+            for (std::int64_t row = pair * panels.pair_columns(); row < behind; row++)
+                at<std::int32_t>(column_sum, column)[row] = int4_column_sum(weights, row);
         }
         return 0;
     };

@@ -47,7 +47,7 @@ class Fuser {
         FusedLinear linear;
         linear.node = linear.last = &node;
         linear.options.precision = planned.precision;
-        if (planned.panel == InputPanel::kChain && planned.precision == Precision::kInt8) {
+        if (planned.panel == InputPanel::kChain && is_quantized(planned.precision)) {
             const auto writer = planned_.find(planned.panel_from);
             if (writer == planned_.end() || !writer->second->layer.output_scale)
                 return fail(node, fmt::format("expected an output scale of {}", quote(planned.panel_from)));

@@ -61,8 +61,8 @@ enum class Bound {
 
 // Predicted time of one layer in one precision, on the plan's core and threads. Microseconds, rounded to 0.001.
 struct SideCost {
-    double input_us = 0;       // INT8: quantize x; FP16: pack x. Its share, where linears share the panel
-    double gemm_us = 0;        // multiply, weights streamed in
+    double input_us = 0;       // INT8, INT4: quantize x; FP16: pack x. Its share, where linears share the panel
+    double gemm_us = 0;        // multiply, weights streamed in; INT4: unpack them too
     double epilogue_us = 0;    // scale, bias, activation, store
     double conversion_us = 0;  // FP16 only: what INT8 neighbours pay for a layer that is not
     Bound bound = Bound::kCompute;
@@ -77,10 +77,14 @@ struct SideCost {
 struct Cost {
     std::optional<SideCost> int8;  // absent: no estimate
     std::optional<SideCost> fp16;
+    std::optional<SideCost> int4;  // of a layer that is INT4
     CostSource source = CostSource::kRatio;
 
     std::optional<double> int8_us() const { return int8 ? std::optional(int8->total_us()) : std::nullopt; }
     std::optional<double> fp16_us() const { return fp16 ? std::optional(fp16->total_us()) : std::nullopt; }
+    std::optional<double> int4_us() const { return int4 ? std::optional(int4->total_us()) : std::nullopt; }
+    // Of the side that a layer of this precision takes.
+    std::optional<double> us_of(Precision precision) const;
     // fp16 : int8, above 1 where INT8 is faster.
     std::optional<double> gain() const;
 
@@ -126,7 +130,7 @@ struct PlannedLayer {
     // How far the policy's figure is from flipping the choice, >= 0 towards INT8. Ratio: ratio - min_ratio; cost: gain
     // - (1 + noise); accuracy: none.
     std::optional<double> margin;
-    bool quantize_input = false;  // only ever true for INT8: a linear that stays FP16 has no quantizer on its input
+    bool quantize_input = false;  // never true for FP16: a linear that stays so has no quantizer on its input
     std::vector<std::string> replaces;
     std::optional<std::string> kernel;  // absent: chosen at run time, for the CPU at hand
     InputPanel panel = InputPanel::kNone;
@@ -160,6 +164,7 @@ struct Plan {
 struct PlanSummary {
     std::int64_t linears = 0;
     std::int64_t int8 = 0;
+    std::int64_t int4 = 0;
     std::int64_t fp16 = 0;  // the sum of those below
     std::int64_t left_by_ratio = 0;
     std::int64_t left_by_cost = 0;

@@ -29,7 +29,7 @@ inline constexpr std::size_t kMaxPatternLength = 1000;
 // Longest layer or model name, in bytes.
 inline constexpr std::size_t kMaxNameLength = 1024;
 
-// The precision of every linear whose name a pattern matches.
+// The precision of every linear whose name a pattern matches; the only way to INT4.
 struct Force {
     std::string pattern;
     Precision precision = Precision::kFp16;
@@ -50,7 +50,8 @@ using Measurements = std::function<std::optional<double>(const MeasurementKey&)>
 
 // Patterns are regular expressions of the syntax in docs/inputs.md. They match anywhere in a name: "^...$" for the
 // whole of it. Precedence: skip; then the last force that matches; then what the layer's weights are already
-// (WeightForm); then the policy. INT8 by any of the last three gives way to NO_KERNEL where K exceeds kMaxReduction.
+// (WeightForm); then the policy. INT8 or INT4
+// by any of the last three gives way to NO_KERNEL where K exceeds kMaxReduction.
 // Layers that are no linears are never quantized, whatever a pattern says.
 struct PlanOptions {
     Policy policy = Policy::kRatio;

@@ -20,6 +20,11 @@ enum class Activation { kNone, kRelu, kRelu6, kHardswish, kGelu, kGeluTanh, kQui
 // kInt4 is INT8 whose weights are stored in fewer bits.
 enum class Precision { kInt8, kFp16, kInt4 };
 
+// Whether a layer quantizes x and multiplies integers.
+constexpr bool is_quantized(Precision precision) {
+    return precision != Precision::kFp16;
+}
+
 std::string_view name_of(DataType type);  // "f32" "f16" "bf16" "i8"
 // "none" "relu" "relu6" "hardswish" "gelu" (erf) "gelu_tanh" "quick_gelu" "silu"
 std::string_view name_of(Activation activation);
@@ -27,7 +32,7 @@ std::string_view name_of(Precision precision);  // "int8" "fp16" "int4"
 
 std::optional<DataType> parse_data_type(std::string_view name);
 std::optional<Activation> parse_activation(std::string_view name);
-std::optional<Precision> parse_precision(std::string_view name);  // those that a plan may choose: int8 and fp16
+std::optional<Precision> parse_precision(std::string_view name);
 
 // Bytes of one element.
 std::size_t size_of(DataType type);

@@ -80,6 +80,8 @@ class Accuracy(OctileTest):
         self.assertEqual((layers["self_attn.q_proj"]["precision"], layers["self_attn.q_proj"]["reason"]), ("int8", "FORCED"))
         answer = self.octile("plan", self.file, "--tokens", "32", "--policy", "accuracy", "--max-error", "0", "--force", "q_proj=int8")
         self.assertIn("beyond the budget", answer.err)
+        answer = self.octile("plan", self.file, "--tokens", "32", "--policy", "accuracy", "--force", "q_proj=int4")
+        self.assertIn("1 linear is INT4 by --force: what that costs in accuracy is not measured", answer.err)
         self.assertEqual(self.linears("--min-sqnr", "0", "--skip", "down")["mlp.down_proj"]["reason"], "SKIPPED")
 
     def test_all_policies_side_by_side(self):

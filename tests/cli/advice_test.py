@@ -41,7 +41,7 @@ FACTS = [
     "--tokens has no effect", "left by --force", "a --force pattern matches it", "the --skip pattern matches it",
     ": expected --dim with ONNX only", ": expected --skip with weights only", ": expected --transposed with weights only",
     "as `octile plan --format json` writes it", "(see {} --help)", "beside --calibration, found a path", "--policy accuracy", "--batch=",
-    "--isa: expected a level, or --core NAME", "--bundle: expected one --family",
+    "INT4 by --force: what that costs", "--isa: expected a level, or --core NAME", "--bundle: expected one --family",
 ]
 # What runs the command in tests.
 COMMANDS = {"octile", "succeed", "json", "tune", "start", "fail_with"}

@@ -9,11 +9,12 @@ class PackedFile:
     def __init__(self, path: pathlib.Path):
         self.bytes = path.read_bytes()
         magic, version, header_bytes, file_bytes, offset, size, _, zero, _ = struct.unpack("<8sIIQQQQQQ", self.bytes[:64])
-        assert (magic, version, header_bytes, file_bytes, zero) == (b"\x89OCTILE\n", 1, 64, len(self.bytes), 0)
+        assert (magic, header_bytes, file_bytes, zero) == (b"\x89OCTILE\n", 64, len(self.bytes), 0)
         assert offset + size == file_bytes and offset % 64 == 0
         self.directory_offset = offset
         self.directory = json.loads(self.bytes[offset:])
         self.linears = {linear["name"]: linear for linear in self.directory["linears"]}
+        assert version == (2 if any(linear["precision"] == "int4" for linear in self.linears.values()) else 1)
         self.tensors = {tensor["name"]: tensor for tensor in self.directory["tensors"]}
 
     def section(self, section: dict) -> bytes:
@@ -24,7 +25,7 @@ class PackedFile:
         """Of linears and tensors, each with the name it belongs to."""
         found = []
         for linear in self.directory["linears"]:
-            parts = [panels["section"] for panels in linear["panels"]]
+            parts = [panels[key] for panels in linear["panels"] for key in ("section", "steps") if key in panels]
             parts += [linear[key] for key in ("bias", "column_scale", "column_sum", "input_multiplier") if key in linear]
             found += [(linear["name"], part) for part in parts]
         return found + [(tensor["name"], tensor["section"]) for tensor in self.directory["tensors"]]
@@ -48,6 +49,23 @@ class PackedFile:
             matrices.append([[values[base + (row // panel_n * padded_k + k // k_block * k_block) * panel_n + row % panel_n * k_block + k % k_block]
                               for k in range(linear["k"])] for row in range(linear["n"])])
         return matrices
+
+
+    def int4_rows(self, name: str, panels: dict) -> list:
+        """Of each matrix of an INT4 linear [n][k] of (s4, q4, c8)."""
+        linear = self.linears[name]
+        q4, steps = self.section(panels["section"]), self.section(panels["steps"])
+        k_block, panel_n, groups, pairs = panels["k_block"], panels["panel_n"], -(-linear["k"] // 32), -(-linear["n"] // (2 * panels["panel_n"]))
+
+        def element(matrix: int, row: int, k: int) -> tuple:
+            pair, half, place = row // (2 * panel_n) + matrix * pairs, row // panel_n % 2, row % panel_n
+            byte = q4[pair * panel_n * groups * 32 + k % k_block + k_block * (place + panel_n * (k // k_block))]
+            step = (pair * groups + k // 32) * 3 * panel_n + place
+            c8 = steps[step + (1 + half) * panel_n]
+            return steps[step] >> 4 * half & 15, byte >> 4 * half & 15, c8 - 256 if c8 > 127 else c8
+
+        return [[[element(matrix, row, k) for k in range(linear["k"])] for row in range(linear["n"])]
+                for matrix in range(2 if linear["gated"] else 1)]
 
 
 def quantized(weights: list, k: int) -> tuple:

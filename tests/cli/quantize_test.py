@@ -111,6 +111,56 @@ class Content(PackedTest):
         self.assertEqual(self.quantize("net.safetensors", "--force", ".=int8", "--force", "gate=fp16")["gated_pairs"], 0)
         self.assertIn(f"{BLOCK}mlp.gate_proj", self.packed().linears)
 
+    def test_int4(self):
+        tensors = small()
+        model = self.write("net.safetensors", safetensors(tensors))
+        report = self.quantize(model, "--force", "a=int4", "--force", "b=int8", "--isa", "all")
+        self.assertEqual((report["replaced"], report["replaced_by_int4"]), (1, 1))
+        packed = self.packed()
+        self.assertEqual([packed.linears[name]["precision"] for name in "ab"], ["int4", "int8"])
+        weights = decoded("F32", tensors["a.weight"][2])
+        (scales,), (sums,) = packed.channels("a", "column_scale", "f"), packed.channels("a", "column_sum", "i")
+        found = [packed.int4_rows("a", panels) for panels in packed.linears["a"]["panels"]]
+        self.assertEqual(len(found), 6)
+        self.assertTrue(all(rows == found[0] for rows in found))
+        (rows,), noise, signal = found[0], 0, 0
+        for n, row in enumerate(rows):
+            self.assertTrue(all(1 <= s4 <= 15 and c8 >= -127 and c8 + 8 * s4 <= 127 for s4, _, c8 in row))
+            levels = [s4 * q4 + c8 for s4, q4, c8 in row]
+            self.assertLessEqual(max(map(abs, levels)), 127)
+            self.assertEqual(sums[n], sum(levels) + (-K % 16) * row[-1][2])  # q4 is 0 in the padding
+            values = weights[n * K:(n + 1) * K]
+            signal += sum(value * value for value in values)
+            noise += sum((value - scales[n] * level) ** 2 for value, level in zip(values, levels))
+        self.assertGreater(10 * math.log10(signal / noise), 21.5)  # Q4_0 has 21.3 of normal weights
+        inspected = self.verify()
+        self.assertEqual((inspected["format"], inspected["linears"][0]["precision"]), (2, "int4"))
+        # In the file, of it and beside it: the same layer.
+        from_file, from_weights = (self.json("run", name, *options)["layers"][0] for name, options in
+                                   (("net.octile", ["--tokens", "5"]), (model, ["--tokens", "5", "--force", "a=int4", "--force", "b=int8"])))
+        for layer in (from_file, from_weights):
+            self.assertEqual((layer["precision"], layer["verified"]), ("int4", True))
+        self.assertGreater(from_file["sqnr_db"], 35)  # of the rows alone
+        self.assertTrue(18 < from_weights["sqnr_db"] < 27, from_weights["sqnr_db"])
+        self.assertIn("2 linears: 1 INT8, 1 INT4, 0 FP16", self.succeed("plan", "net.octile"))
+        # A file without the level: packed again, with a note.
+        self.quantize(model, "--force", "a=int4", "--isa", "neon", output="neon.octile")
+        answer = self.octile("run", "neon.octile", "--tokens", "5", "--format", "json")
+        self.assertIn("no panels of INT4 for this CPU", answer.err)
+        self.assertIs(json.loads(answer.out)["layers"][0]["verified"], True)
+
+    def test_int4_in_plans(self):
+        model = self.write("net.safetensors", safetensors(small()))
+        self.fail_with(2, ["--force: expected REGEX=int8, REGEX=fp16 or REGEX=int4"], "plan", model, "--tokens", "4", "--force", "a=int2")
+        options = ["--tokens", "4", "--force", "a=int4", "--core", "neoverse-n1"]
+        layers = {layer["name"]: layer for layer in self.json("plan", model, *options)["layers"]}
+        self.assertEqual((layers["a"]["precision"], layers["a"]["reason"], layers["a"]["quantize_input"]), ("int4", "FORCED", True))
+        self.assertIn("int4", layers["a"]["cost"])
+        self.assertNotIn("int4", layers["b"]["cost"])
+        for words in ("INT4 by policy ratio, FORCED", "\n  INT4  "):
+            self.assertIn(words, self.succeed("plan", model, *options, "--explain", "a"))
+        self.assertIn("INT4 us", self.succeed("plan", model, *options))
+
     def test_weights_that_came_quantized_are_taken_as_they_are(self):
         levels = [max(-128, min(round(value * 40), 127)) for value in normal(N * K, "levels")]
         scales = [0.001 * (i + 1) for i in range(N)]
@@ -540,8 +590,8 @@ class Damage(PackedTest):
         self.content = self.packed().bytes
 
     def test_files_that_are_none(self):
-        newer = self.content[:8] + struct.pack("<I", 2) + self.content[12:]
-        for content, words in [(b"", ["expected a packed file of Octile"]), (b"hello", ["expected a packed file of Octile"]), (newer, ["expected format version 1, found 2: a newer Octile"]),
+        newer = self.content[:8] + struct.pack("<I", 3) + self.content[12:]
+        for content, words in [(b"", ["expected a packed file of Octile"]), (b"hello", ["expected a packed file of Octile"]), (newer, ["expected format version 1 to 2, found 3: a newer Octile"]),
                                (self.content[:40], ["cut short"]), (self.content[:-1], ["cut short"]), (self.content + b"x", ["bytes, as its header says"])]:
             self.write("bad.octile", content)
             self.fail_with(1, ["bad.octile: ", *words], "inspect", "bad.octile")

@@ -58,8 +58,9 @@ class FileBuilder {
         for (const auto& [name, linear] : linears_) {
             const LinearParts parts = LinearParts::of(*linear);
             reserve(parts.panels);
+            if (!parts.steps.empty()) reserve(parts.steps);
             reserve(std::as_bytes(parts.bias));
-            if (parts.options.precision == Precision::kInt8) {
+            if (is_quantized(parts.options.precision)) {
                 reserve(std::as_bytes(parts.column_scale));
                 reserve(std::as_bytes(parts.column_sum));
             }
@@ -87,8 +88,9 @@ class FileBuilder {
             entry.gated = parts.matrices == 2;
             entry.channels = parts.padded_n;
             entry.panels = {{parts.layout, parts.padded_n, *next++}};
+            if (!parts.steps.empty()) entry.panels[0].steps = *next++;
             entry.bias = *next++;
-            if (entry.precision == Precision::kInt8) {
+            if (is_quantized(entry.precision)) {
                 entry.column_scale = *next++;
                 entry.column_sum = *next++;
             }
@@ -226,6 +228,96 @@ TEST_CASE("packed model: a level that the file lacks is packed from another, sai
     }
 }
 
+TEST_CASE("packed model: INT4 is in files of a later version, for every level from every other, with the same bits") {
+    const TempFolder folder;
+    const std::filesystem::path path = folder.path() / "x.octile";
+    Random random("rows");
+    const std::vector<float> x = make_values(random, 5, kK, Fill::kNormal),
+                             multiplier(static_cast<std::size_t>(kK), 0.5f);
+    const LinearOptions smoothed{.precision = Precision::kInt4, .input_multiplier = multiplier},
+        gated{.precision = Precision::kInt4, .activation = Activation::kSilu};
+    for (const Level& from : levels_with(KernelFamily::kGemmS8)) {
+        const Linear one = packed("one", smoothed, from.isas), pair = packed("pair", gated, from.isas, true);
+        FileBuilder builder(path);
+        builder.directory.producer = "test";
+        builder.directory.plan = small_plan();
+        builder.add("one", one);
+        builder.add("pair", pair);
+        REQUIRE(builder.write().ok());
+        CHECK(read_file(path)[8] == 2);
+        for (const Level& to : levels_with(KernelFamily::kGemmS8)) {
+            std::vector<std::string> notes;
+            const Result<PackedModel> model = PackedModel::open(path, to.isas, &notes);
+            INFO(model.status().message());
+            REQUIRE(model.ok());
+            CHECK(notes.empty() == (model->figures().repacked_bytes == 0));
+            if (from.isa == to.isa) CHECK(notes.empty());
+            for (const std::string& note : notes)
+                CHECK(note.find("no panels of INT4") != std::string::npos);
+            const auto check = [&](const char* name, const Linear& expected) {
+                const Linear* linear = model->parameters()->linear(name);
+                REQUIRE(linear != nullptr);
+                CHECK(linear->precision() == Precision::kInt4);
+                CHECK(linear->bytes() <= expected.bytes());  // of the file: without the padding of memory
+                CHECK(first_difference(run_layer(*linear, DataType::kF32, x, 5, DataType::kF32),
+                                       run_layer(expected, DataType::kF32, x, 5, DataType::kF32).values()) == "");
+            };
+            check("one", packed("one", smoothed, to.isas));
+            check("pair", packed("pair", gated, to.isas, true));
+        }
+    }
+    // What Octile wrote before there was INT4 cannot hold it.
+    const Result<PackedFile> file = PackedFile::open(path);
+    REQUIRE(file.ok());
+    CHECK(file->version() == kInt4Version);
+    PackedHeader header;
+    header.directory_offset = std::filesystem::file_size(path);
+    require_error(directory_from_json(to_json(file->directory()), header).status(), StatusCode::kParseError,
+                  {"linears[0].precision", "version 2"});
+    header.version = kInt4Version;
+    CHECK(directory_from_json(to_json(file->directory()), header).ok());
+    PackedDirectory changed = file->directory();
+    changed.linears[0].panels[0].steps.reset();
+    require_error(directory_from_json(to_json(changed), header).status(), StatusCode::kParseError, {"steps"});
+    changed = file->directory();
+    changed.linears[1].panels[0].steps->bytes += 64;
+    require_error(directory_from_json(to_json(changed), header).status(), StatusCode::kParseError,
+                  {"linears[1].panels[0].steps.bytes", "as shape and type say"});
+    changed = file->directory();
+    changed.linears[0].panels[0].padded_n -= changed.linears[0].panels[0].layout.panel_n;
+    require_error(directory_from_json(to_json(changed), header).status(), StatusCode::kParseError,
+                  {"linears[0].panels[0].padded_n"});
+}
+
+// s4 or c8 that no layer has, under a checksum that agrees.
+TEST_CASE("packed model: steps of INT4 that cannot be") {
+    const TempFolder folder;
+    const std::filesystem::path path = folder.path() / "x.octile";
+    const Linear linear = packed("one", {.precision = Precision::kInt4}, supported_isas());
+    const LinearParts parts = LinearParts::of(linear);
+    // Not const where Linear made it.
+    auto* steps = const_cast<std::byte*>(parts.steps.data());
+    const std::byte s4 = steps[0], c8 = steps[parts.layout.panel_n];
+    const auto open = [&] {
+        FileBuilder builder(path);
+        builder.directory.producer = "test";
+        builder.directory.plan = small_plan();
+        builder.add("one", linear);
+        REQUIRE(builder.write().ok());
+        return PackedModel::open(path, supported_isas()).status();
+    };
+    CHECK(open().ok());
+    steps[0] = s4 & std::byte{0xf0};
+    require_error(open(), StatusCode::kParseError, {"one: steps: group 0, column 0", "s4 is 0"});
+    steps[0] = s4;
+    steps[parts.layout.panel_n] = std::byte{0x80};
+    require_error(open(), StatusCode::kParseError, {"one: steps: group 0, column 0", "c8 -128"});
+    steps[parts.layout.panel_n] = std::byte{127};
+    require_error(open(), StatusCode::kParseError, {"one: steps: group 0, column 0", "c8 127"});
+    steps[parts.layout.panel_n] = c8;
+    CHECK(open().ok());
+}
+
 TEST_CASE("packed model: parameters keep the file mapped") {
     const TempFolder folder;
     std::shared_ptr<const Parameters> parameters;
@@ -303,8 +395,8 @@ TEST_CASE("packed model: other files, versions and things are refused in words")
     require_error(open(folder.write("empty", "")), StatusCode::kParseError, {"empty: ", "packed file"});
     require_error(open(folder.write("text", std::string(1000, 'x'))), StatusCode::kParseError, {"packed file"});
     std::string newer = read_file(write_file(folder, supported_isas()));
-    newer[8] = 2;
-    require_error(open(folder.write("newer", newer)), StatusCode::kParseError, {"version 1", "found 2", "newer"});
+    newer[8] = 3;
+    require_error(open(folder.write("newer", newer)), StatusCode::kParseError, {"version 1 to 2", "found 3", "newer"});
     require_error(PackedModel::open(write_file(folder, supported_isas()), IsaSet()).status(), StatusCode::kUnsupported,
                   {"x.octile: ", "no int8 kernel"});
 }

@@ -34,8 +34,11 @@ Session must(Result<Session> session) {
 void check(const Graph& graph, std::int64_t features) {
     const TempFolder folder;
     const RandomTensors tensors(graph);
-    for (const double min_ratio : {0.0, 25.0, 1e9}) {  // all INT8, some, none
-        const Plan plan = plan_of(graph, min_ratio);
+    Plan int4 = plan_of(graph, 0);
+    for (PlannedLayer& planned : int4.layers)
+        if (planned.precision == Precision::kInt8) planned.precision = Precision::kInt4;
+    // All INT8, some, none; all INT4.
+    for (const Plan& plan : {plan_of(graph, 0), plan_of(graph, 25), plan_of(graph, 1e9), int4}) {
         const auto path = folder.path() / "net.octile";
         const Status written = write_packed(graph, plan, path);
         INFO(written.message());
@@ -53,7 +56,7 @@ void check(const Graph& graph, std::int64_t features) {
             must(Session::create(graph, plan, std::make_shared<const Parameters>(std::move(in_memory).value()), {}));
         Session session = must(Session::create(stored.value(), model->plan(), model->parameters(), {}));
         for (const std::vector<std::int32_t>& lengths : {std::vector<std::int32_t>{5}, {1, 9, 3}, {1, 1, 1}}) {
-            INFO("min_ratio " << min_ratio << ", " << lengths.size() << " sequences");
+            INFO(to_text(summarize(plan)) << ", " << lengths.size() << " sequences");
             const std::vector<float> a = run(session, lengths, features), b = run(expected, lengths, features);
             CHECK(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
             session.reset();

@@ -101,18 +101,11 @@ PlanOptions mixed() {
     return {.forces = {{".", Precision::kInt8}, {"[ov]_proj", Precision::kFp16}}};
 }
 
-TEST_CASE("quantize: every linear of the file has the bits of one packed in memory") {
-    const TempFolder folder;
-    const Network network = load(folder.write("net.safetensors", small_network().bytes()), mixed());
-    const QuantizeReport report = quantize(network, {}, folder.path() / "net.octile");
-    CHECK(report.gated_pairs == 1);
-    CHECK(report.int8_linears == 5);
-    CHECK(report.fp16_linears == 2);
-    CHECK(report.tensors == 3);
-    CHECK(report.file_bytes == std::filesystem::file_size(folder.path() / "net.octile"));
+// Every linear of the file, on every level, against one of the checkpoint's weights.
+void check_linears(const Network& network, const std::filesystem::path& path) {
     for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
         std::vector<std::string> notes;
-        const Result<PackedModel> model = PackedModel::open(folder.path() / "net.octile", level.isas, &notes);
+        const Result<PackedModel> model = PackedModel::open(path, level.isas, &notes);
         INFO(model.status().message());
         REQUIRE(model.ok());
         CHECK(notes.empty());  // all levels are there
@@ -155,6 +148,43 @@ TEST_CASE("quantize: every linear of the file has the bits of one packed in memo
             CHECK(first_difference(run_layer(*found, DataType::kF32, x, 9, DataType::kF32),
                                    run_layer(expected, DataType::kF32, x, 9, DataType::kF32).values()) == "");
         }
+    }
+}
+
+TEST_CASE("quantize: every linear of the file has the bits of one packed in memory") {
+    const TempFolder folder;
+    const Network network = load(folder.write("net.safetensors", small_network().bytes()), mixed());
+    const QuantizeReport report = quantize(network, {}, folder.path() / "net.octile");
+    CHECK(report.gated_pairs == 1);
+    CHECK(report.int8_linears == 5);
+    CHECK(report.fp16_linears == 2);
+    CHECK(report.tensors == 3);
+    CHECK(report.file_bytes == std::filesystem::file_size(folder.path() / "net.octile"));
+    check_linears(network, folder.path() / "net.octile");
+}
+
+TEST_CASE("quantize: INT4 too, whatever the levels and threads of the machine that writes it") {
+    const TempFolder folder;
+    const PlanOptions options{
+        .forces = {{".", Precision::kInt4}, {"[ov]_proj", Precision::kFp16}, {"down_proj", Precision::kInt8}}};
+    const Network network = load(folder.write("net.safetensors", small_network().bytes()), options);
+    const QuantizeReport report = quantize(network, {}, folder.path() / "net.octile");
+    CHECK(report.gated_pairs == 1);
+    CHECK(report.int4_linears == 4);
+    CHECK(report.int8_linears == 1);
+    CHECK(report.fp16_linears == 2);
+    check_linears(network, folder.path() / "net.octile");
+    const std::string bytes = read_file(folder.path() / "net.octile");
+    for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
+        const ThreadCount threads(level.isa == levels_with(KernelFamily::kGemmS8).front().isa ? 4 : 1);
+        QuantizeOptions other;
+        other.isas = level.isas;
+        other.levels = all_levels();
+        other.producer = "test";
+        REQUIRE(
+            quantize_checkpoint(network.checkpoint, network.tensors, network.plan, other, folder.path() / "b.octile")
+                .ok());
+        CHECK(read_file(folder.path() / "b.octile") == bytes);
     }
 }
 

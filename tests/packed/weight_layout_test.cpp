@@ -109,8 +109,8 @@ TEST_CASE("weight layout: what the kernels pack is what the rules pack") {
 }
 
 TEST_CASE("linear parts: borrowed, and packed again from every other level, a layer has its own bits") {
-    for (const Precision precision : {Precision::kInt8, Precision::kFp16}) {
-        const KernelFamily family = precision == Precision::kInt8 ? KernelFamily::kGemmS8 : KernelFamily::kGemmF16;
+    for (const Precision precision : {Precision::kInt8, Precision::kFp16, Precision::kInt4}) {
+        const KernelFamily family = is_quantized(precision) ? KernelFamily::kGemmS8 : KernelFamily::kGemmF16;
         for (const bool gated : {false, true}) {
             const std::int64_t m = 6, k = 61, n = 53;
             Random random("linear parts");
@@ -128,6 +128,9 @@ TEST_CASE("linear parts: borrowed, and packed again from every other level, a la
             for (const Level& from : levels_with(family)) {
                 const auto source = std::make_shared<const Linear>(pack(from.isas));
                 const LinearParts parts = LinearParts::of(*source);
+                const std::int64_t padded = padded_channels(parts.layout, precision, n);
+                CHECK(LinearParts::fits(parts.layout, padded, n, precision, from.isas));
+                CHECK(readers_of(parts.layout, precision, padded, n).has(from.isa));
                 for (const Level& to : levels_with(family)) {
                     const bool fits = LinearParts::fits(parts.layout, parts.padded_n, n, precision, to.isas);
                     if (from.isa == to.isa) CHECK(fits);

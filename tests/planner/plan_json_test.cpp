@@ -135,8 +135,8 @@ TEST_CASE("Errors name the field", "[plan_json]") {
     CHECK(
         error_of(edited("\"op\": \"linear\"", "\"op\": \"conv\"")) ==
         "layers[1].op: expected one of \"linear\", \"layernorm\", \"activation\", \"add\", \"other\", found \"conv\"");
-    CHECK(error_of(edited("\"precision\": \"int8\"", "\"precision\": \"int4\"")) ==
-          "layers[1].precision: expected \"int8\" or \"fp16\", found \"int4\"");
+    CHECK(error_of(edited("\"precision\": \"int8\"", "\"precision\": \"int2\"")) ==
+          "layers[1].precision: expected \"int8\", \"fp16\" or \"int4\", found \"int2\"");
     CHECK(error_of(edited("RATIO_GE_MIN", "BECAUSE")).find("layers[1].reason: expected") == 0);
     CHECK(error_of(edited("\"act\": \"gelu\"", "\"act\": \"swish\"")).find("layers[1].act: expected one of") == 0);
     CHECK(error_of(edited("\"bias\": false", "\"bias\": 0")) == "layers[0].bias: expected true or false, found 0");
