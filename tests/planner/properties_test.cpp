@@ -183,7 +183,7 @@ TEST_CASE("A plan by cost is never slower than FP16 throughout", "[properties]")
     }
 }
 
-TEST_CASE("100,000 layers are planned by cost in less than a second", "[properties]") {
+TEST_CASE("100,000 layers are planned by cost in time that grows as their number", "[properties]") {
     Model model{"large", {}};
     for (int i = 0; i < 100000 / 8; ++i) {
         const std::string block = "model.layers." + std::to_string(i) + ".";
@@ -203,8 +203,8 @@ TEST_CASE("100,000 layers are planned by cost in less than a second", "[properti
     CHECK(plan.layers.size() == 100000);
     CHECK(plan.layers[2].panel_from == "model.layers.0.norm");
 #ifdef NDEBUG
-    // An optimized build takes a fifth of it; an emulator or a busy machine several times as long, anything quadratic
-    // minutes. bench/ has the figure.
-    CHECK(took.count() < 5);
+    // An optimized build takes less than a second, 3.7 under an emulator, and a busy machine several times as long;
+    // anything quadratic takes minutes. bench/ has the figure.
+    CHECK(took.count() < 30);
 #endif
 }
