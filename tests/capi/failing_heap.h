@@ -1,5 +1,4 @@
-// A heap that runs out at one allocation: of operator new, or of the C functions as the code of this executable and of
-// the archives linked into it calls them (--wrap, CMakeLists.txt).
+// A heap that runs out at one allocation, of those that tests/support/wrapped_heap.h sees.
 #pragma once
 
 namespace octile::test {

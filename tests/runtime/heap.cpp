@@ -1,27 +1,22 @@
 #include "tests/runtime/heap.h"
 
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 
+#include "tests/support/wrapped_heap.h"
+
+namespace octile::test {
 namespace {
 
 std::atomic<int> counter = 0;
 std::atomic<std::size_t> refused_from = SIZE_MAX;
 
-// Counts a request and says whether there is memory for it.
-bool grant(std::size_t bytes) {
-    counter++;
-    if (bytes < refused_from) return true;
-    errno = ENOMEM;
-    return false;
-}
-
 }  // namespace
 
-namespace octile::test {
+bool grants_memory(std::size_t bytes, Taker taker) {
+    counter++;
+    return taker == Taker::kNew || bytes < refused_from;
+}
 
 int allocations() {
     return counter;
@@ -35,45 +30,3 @@ FullHeap::~FullHeap() {
 }
 
 }  // namespace octile::test
-
-extern "C" {
-
-void* __real_malloc(std::size_t size);
-void* __real_calloc(std::size_t count, std::size_t size);
-void* __real_realloc(void* memory, std::size_t size);
-void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
-int __real_posix_memalign(void** memory, std::size_t alignment, std::size_t size);
-
-void* __wrap_malloc(std::size_t size) {
-    return grant(size) ? __real_malloc(size) : nullptr;
-}
-void* __wrap_calloc(std::size_t count, std::size_t size) {
-    return grant(count * size) ? __real_calloc(count, size) : nullptr;
-}
-void* __wrap_realloc(void* memory, std::size_t size) {
-    return grant(size) ? __real_realloc(memory, size) : nullptr;
-}
-void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
-    return grant(size) ? __real_aligned_alloc(alignment, size) : nullptr;
-}
-int __wrap_posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-    return grant(size) ? __real_posix_memalign(memory, alignment, size) : ENOMEM;
-}
-}
-
-// The standard library's own calls of malloc are in a shared library and escape --wrap; these catch its operator new.
-void* operator new(std::size_t size) {
-    counter++;
-    if (void* memory = __real_malloc(size ? size : 1)) return memory;
-    throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    counter++;
-    return __real_malloc(size ? size : 1);
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}

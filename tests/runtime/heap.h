@@ -1,6 +1,4 @@
-// Watches what the program takes from the heap: by operator new, and by the C functions as far as the code of this
-// executable and of the archives linked into it call them. The executable is linked with --wrap for these
-// (CMakeLists.txt).
+// Watches what the program takes from the heap, as far as tests/support/wrapped_heap.h sees it.
 #pragma once
 
 #include <cstddef>
