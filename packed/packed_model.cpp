@@ -48,27 +48,6 @@ LinearParts parts_of(const PackedFile& file, const LinearEntry& linear, const Pa
     return parts;
 }
 
-// Levels beyond a byte would wrap: nothing is read or written elsewhere for them.
-Status check_steps(const LinearParts& parts) {
-    const std::int64_t panel_n = parts.layout.panel_n;
-    const auto* steps = reinterpret_cast<const std::uint8_t*>(parts.steps.data());
-    for (std::size_t group = 0; group < parts.steps.size() / static_cast<std::size_t>(3 * panel_n); group++) {
-        for (std::int64_t i = 0; i < panel_n; i++) {
-            const std::uint8_t* place = steps + static_cast<std::int64_t>(group) * 3 * panel_n + i;
-            for (const int half : {0, 1}) {
-                const int s4 = *place >> 4 * half & 15, c8 = static_cast<std::int8_t>(place[(1 + half) * panel_n]);
-                if (s4 > 0 && c8 >= -127 && c8 + 8 * s4 <= 127) continue;
-                return {
-                    StatusCode::kParseError,
-                    fmt::format("steps: group {}, column {}: s4 is {} and c8 {}; expected 1 to 15, and -127 or more "
-                                "with 8 s4 + c8 at most 127",
-                                group, half * panel_n + i, s4, c8)};
-            }
-        }
-    }
-    return {};
-}
-
 // What Linear::pack() would not have made. A checksum tells damage; this is for files that were made wrong.
 Status check_values(const LinearParts& parts) {
     const std::int64_t stride = static_cast<std::int64_t>(parts.bias.size()) / parts.matrices;
@@ -83,7 +62,8 @@ Status check_values(const LinearParts& parts) {
     };
     if (Status status = check("column_scale", parts.column_scale, true); !status.ok()) return status;
     if (Status status = check("bias", parts.bias, false); !status.ok()) return status;
-    if (Status status = check_steps(parts); !status.ok()) return status;
+    // Levels beyond a byte would wrap: nothing is read or written elsewhere for them.
+    if (Status status = parts.int4_panels().check_steps(parts.steps); !status.ok()) return status;
     if (parts.options.input_multiplier.empty()) return {};
     return check_input_multiplier(parts.options.input_multiplier, parts.k);
 }

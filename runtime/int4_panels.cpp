@@ -48,10 +48,7 @@ Status check_int4(const Int4View& weights) {
         return invalid(fmt::format("output channel {}, group {}: s4 is {} and c8 {}; expected 1 to 15 and -127 to 127",
                                    step / groups, step % groups, weights.s4[i], weights.c8[i]));
     }
-    const auto level_of = [&](std::int64_t i) {
-        const auto group = static_cast<std::size_t>(i / weights.k * groups + i % weights.k / kInt4Group);
-        return weights.s4[group] * weights.q4[static_cast<std::size_t>(i)] + weights.c8[group];
-    };
+    const auto level_of = [&](std::int64_t i) { return int4_level(weights, i / weights.k, i % weights.k); };
     const std::int64_t level = first_failure(
         levels, [&](std::size_t i) { return weights.q4[i] <= 15 && level_of(static_cast<std::int64_t>(i)) <= 127; });
     if (level < 0) return {};
@@ -69,7 +66,7 @@ void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* 
         for (std::int64_t group = 0; group < groups; group++) {
             const auto from = static_cast<std::size_t>(row * groups + group);
             const int s4 = weights.s4[from], shift = shift_of(s4, weights.c8[from]);
-            std::uint8_t* step = steps + group * 3 * panel_n;
+            std::uint8_t* step = steps + group * group_step_bytes();
             step[place] = static_cast<std::uint8_t>(half == 0 ? s4 : step[place] | s4 << 4);
             step[(1 + half) * panel_n + place] = static_cast<std::uint8_t>(weights.c8[from] - shift * s4);
             const std::int64_t end = std::min(k, (group + 1) * kInt4Group);
@@ -82,11 +79,31 @@ void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* 
     }
 }
 
+Status Int4Panels::check_steps(std::span<const std::byte> steps) const {
+    const auto groups = static_cast<std::int64_t>(steps.size()) / group_step_bytes();
+    for (std::int64_t group = 0; group < groups; group++) {
+        const auto* step = reinterpret_cast<const std::uint8_t*>(steps.data()) + group * group_step_bytes();
+        for (std::int64_t place = 0; place < panel_n; place++) {
+            for (const std::int64_t half : {0, 1}) {
+                const int s4 = step[place] >> 4 * half & 15,
+                          c8 = static_cast<std::int8_t>(step[(1 + half) * panel_n + place]);
+                if (s4 > 0 && c8 >= -127 && c8 + 8 * s4 <= 127) continue;
+                return {
+                    StatusCode::kParseError,
+                    fmt::format("steps: group {}, column {}: s4 is {} and c8 {}; expected 1 to 15, and -127 or more "
+                                "with 8 s4 + c8 at most 127",
+                                group, half * panel_n + place, s4, c8)};
+            }
+        }
+    }
+    return {};
+}
+
 void Int4Panels::unpack_row(const std::uint8_t* q4, const std::uint8_t* steps, std::int64_t row, std::uint8_t* row_q4,
                             std::uint8_t* row_s4, std::int8_t* row_c8) const {
     const std::int64_t half = row / panel_n, place = row % panel_n;
     for (std::int64_t group = 0; group < int4_groups(k); group++) {
-        const std::uint8_t* step = steps + group * 3 * panel_n;
+        const std::uint8_t* step = steps + group * group_step_bytes();
         row_s4[group] = static_cast<std::uint8_t>(step[place] >> 4 * half & 15);
         row_c8[group] = static_cast<std::int8_t>(step[(1 + half) * panel_n + place]);
     }
@@ -97,10 +114,8 @@ void Int4Panels::unpack_row(const std::uint8_t* q4, const std::uint8_t* steps, s
 std::int32_t int4_column_sum(const Int4View& weights, std::int64_t row) {
     const std::int64_t k = weights.k, groups = int4_groups(k), padding = round_up(k, kReductionPadding) - k;
     std::int32_t sum = 0;
-    for (std::int64_t i = 0; i < k; i++) {
-        const auto group = static_cast<std::size_t>(row * groups + i / kInt4Group);
-        sum += weights.s4[group] * weights.q4[static_cast<std::size_t>(row * k + i)] + weights.c8[group];
-    }
+    for (std::int64_t i = 0; i < k; i++)
+        sum += int4_level(weights, row, i);
     // q4 of the padding is 0, behind the shift. GEMMs multiply these levels by those of x that stand for 0.
     const auto last = static_cast<std::size_t>(row * groups + groups - 1);
     const int lowest = weights.c8[last] - shift_of(weights.s4[last], weights.c8[last]) * weights.s4[last];

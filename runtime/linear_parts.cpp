@@ -58,21 +58,18 @@ void LinearParts::unpack(int matrix, std::byte* rows) const {
     if (options.precision != Precision::kInt4)
         return from_panels(layout, shape(), panels.data() + matrix * shape().bytes(layout), rows);
     const Int4Weights weights = int4_rows(matrix, 0, n);
-    const std::int64_t groups = int4_groups(k);
-    for (std::int64_t i = 0; i < n * k; i++) {
-        const auto group = static_cast<std::size_t>(i / k * groups + i % k / kInt4Group);
-        const int level = weights.s4[group] * weights.q4[static_cast<std::size_t>(i)] + weights.c8[group];
-        rows[i] = static_cast<std::byte>(level);
-    }
+    const Int4View view = view_of(weights);
+    for (std::int64_t row = 0; row < n; row++)
+        for (std::int64_t i = 0; i < k; i++)
+            rows[row * k + i] = static_cast<std::byte>(int4_level(view, row, i));
 }
 
 namespace {
 
 // Some rows at a time, from whole pairs of panels to whole pairs.
 Status repack_int4(const LinearParts& parts, PackedWeights& weights) {
-    constexpr std::int64_t kLevelsAtOnce = 16 << 20;
-    const std::int64_t unit = std::lcm(parts.int4_panels().pair_columns(), weights.int4_panels().pair_columns()),
-                       rows = std::max(unit, kLevelsAtOnce / parts.k / unit * unit);
+    const std::int64_t rows =
+        int4_rows_at_once(parts.k, std::lcm(parts.int4_panels().pair_columns(), weights.int4_panels().pair_columns()));
     for (int matrix = 0; matrix < parts.matrices; matrix++) {
         for (std::int64_t first = 0; first < parts.n; first += rows) {
             const Int4Weights block = parts.int4_rows(matrix, first, std::min(rows, parts.n - first));

@@ -96,9 +96,7 @@ Status PackedWeights::pack_int4(int matrix, const Int4View& weights, std::int64_
 }
 
 Status PackedWeights::fit_and_pack_int4(int matrix, const char* name, const MatrixView& weights) {
-    // Some at a time: levels take a byte each until they are packed.
-    constexpr std::int64_t kLevelsAtOnce = 16 << 20;
-    const std::int64_t unit = int4_panels().pair_columns(), rows = std::max(unit, kLevelsAtOnce / k / unit * unit);
+    const std::int64_t rows = int4_rows_at_once(k, int4_panels().pair_columns());
     for (std::int64_t first = 0; first < n; first += rows) {
         const MatrixView block = block_of(weights, first, std::min(rows, n - first), 0, k);
         const Result<Int4Weights> fitted = fit_int4(name, block, first);
@@ -118,10 +116,11 @@ Status PackedWeights::unpack(int matrix, std::int64_t first, std::int64_t count,
     const auto* step = at<std::byte>(steps, matrix * from.step_bytes() + first * from.pair_step_bytes());
     HalideBuffer s4(step, byte_type,
                     std::initializer_list<HalideBuffer::Dimension>{
-                        {columns, 1}, {groups, 3 * columns}, {count, from.pair_step_bytes()}});
-    HalideBuffer c8(step + columns, byte_type,
-                    std::initializer_list<HalideBuffer::Dimension>{
-                        {columns, 1}, {2, columns}, {groups, 3 * columns}, {count, from.pair_step_bytes()}});
+                        {columns, 1}, {groups, from.group_step_bytes()}, {count, from.pair_step_bytes()}});
+    HalideBuffer c8(
+        step + columns, byte_type,
+        std::initializer_list<HalideBuffer::Dimension>{
+            {columns, 1}, {2, columns}, {groups, from.group_step_bytes()}, {count, from.pair_step_bytes()}});
     HalideBuffer target(panels, pair_type, {width, blocks, std::int64_t{2}, count});
     return call_kernel(*kernels->unpack(), {q4, s4, c8, target});
 }

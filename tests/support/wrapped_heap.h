@@ -1,5 +1,5 @@
-// Asks the test before the program takes memory from the heap: by operator new, or by the C functions as far as the code
-// of this executable and of the archives linked into it call them. The executable is linked with --wrap for these
+// Asks the test before the program takes memory from the heap: by operator new, or by the C functions as far as the
+// code of this executable and of the archives linked into it call them. The executable is linked with --wrap for these
 // (CMakeLists.txt), and says what is granted.
 #pragma once
 
