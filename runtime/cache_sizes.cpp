@@ -1,12 +1,12 @@
 #include "runtime/cache_sizes.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <string>
+#include <cstddef>
+#include <vector>
 
 #include "base/found_once.h"
+#include "runtime/cache_levels.h"
 
 namespace octile {
 namespace {
@@ -20,28 +20,15 @@ std::int64_t size_of_libc([[maybe_unused]] int level) {
 #endif
 }
 
-// Of the first CPU, as the kernel describes it; 0 where it does not.
-std::int64_t size_in_sysfs(int level) {
-    constexpr int kMostCaches = 8;
-    for (int index = 0; index < kMostCaches; index++) {
-        const auto file = [&](const char* name) {
-            return std::ifstream(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/{}", index, name));
-        };
-        int found_level = 0;
-        std::string type;
-        if (!(file("level") >> found_level) || !(file("type") >> type)) return 0;
-        if (found_level != level || type == "Instruction") continue;
-        std::int64_t size = 0;
-        char unit = 0;
-        if (!(file("size") >> size >> unit)) return 0;
-        return unit == 'K' ? size << 10 : unit == 'M' ? size << 20 : 0;
-    }
-    return 0;
+// As the kernel describes the first CPU; 0 where it does not.
+std::int64_t size_in_sysfs(std::size_t level) {
+    const std::vector<CacheLevel> caches = read_caches(kCachesOfFirstCpu);
+    return level > caches.size() ? 0 : static_cast<std::int64_t>(caches[level - 1].kib * 1024);
 }
 
 std::int64_t size_or(int level, std::int64_t fallback) {
     std::int64_t size = size_of_libc(level);
-    if (size <= 0) size = size_in_sysfs(level);
+    if (size <= 0) size = size_in_sysfs(static_cast<std::size_t>(level));
     return size > 0 ? size : fallback;
 }
 

@@ -12,7 +12,7 @@
 #include "octile/linear.h"
 #include "octile/parallel.h"
 #include "planner/cost_model.h"
-#include "tuner/host_caches.h"
+#include "runtime/cache_levels.h"
 #include "tuner/least_squares.h"
 
 namespace octile {
@@ -115,7 +115,7 @@ class HostMeasurement {
         core_.vector_bits = zmm ? 512 : int8_ == Isa::kAvx2 ? 256 : 128;
         core_.vector_pipes = 2;
         core_.vector_loads = 2;
-        core_.caches = read_caches("/sys/devices/system/cpu/cpu0/cache");
+        core_.caches = read_caches(kCachesOfFirstCpu);
         // What a virtual machine or a board may not tell: the least that the cores Octile knows have.
         if (core_.caches.empty()) core_.caches = {{32, 1, 0}, {512, core_.cores, 0}};
         for (CacheLevel& cache : core_.caches)

@@ -8,7 +8,7 @@
 
 #include "octile/parallel.h"
 #include "octile/planner.h"
-#include "tuner/host_caches.h"
+#include "runtime/cache_levels.h"
 
 using namespace octile;
 

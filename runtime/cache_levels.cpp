@@ -1,4 +1,4 @@
-#include "tuner/host_caches.h"
+#include "runtime/cache_levels.h"
 
 #include <algorithm>
 #include <charconv>
