@@ -80,6 +80,68 @@ class Package:
     def test_command(self) -> None:
         print(run([*self.emulator, self.prefix / "bin/octile", "info"]))
 
+    def test_man_pages(self) -> None:
+        """A page for each command, which names every option, and which a reader of man pages has nothing to say about."""
+        octile = [*self.emulator, self.prefix / "bin/octile"]
+        pages = {path.stem: path for path in (self.prefix / "share/man/man1").iterdir()}
+        expected = set()
+
+        def visit(*words: str) -> None:
+            help_text = run([*octile, *words, "--help"])
+            name = "-".join(("octile", *words))
+            expected.add(name)
+            if name not in pages:
+                fail(f"expected a page {name}.1, found {sorted(pages)}")
+            shown = re.sub(r".\x08", "", run(["mandoc", "-T", "utf8", "-O", "width=200", pages[name]]))
+            options, _, commands = help_text.partition("\nSubcommands:\n")
+            for option in re.findall(r"(?:^  |,)(--?[a-z0-9][a-z0-9-]*)", options, re.MULTILINE):
+                if not re.search(rf"(?<![\w-]){option}(?![\w-])", shown):
+                    fail(f"{name}.1 does not have {option}:\n{shown}")
+            for command in re.findall(r"^  (\S+)", commands, re.MULTILINE):
+                if f"{name}-{command}(1)" not in re.sub(r"‐?\s+", "", shown):
+                    fail(f"{name}.1 does not name {name}-{command}(1):\n{shown}")
+                visit(*words, command)
+
+        visit()
+        if set(pages) != expected:
+            fail(f"expected the pages {sorted(expected)}, found {sorted(pages)}")
+        complaints = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *sorted(pages.values())], stdout=subprocess.PIPE, text=True).stdout
+        if complaints:
+            fail(complaints)
+        print(f"{len(pages)} pages")
+
+    def test_completion(self) -> None:
+        """Shells complete commands, those below them, options, and what --help lists as an option's choices."""
+        for words, wanted in [
+            ([""], {"info", "plan", "core", "quantize", "inspect", "run", "tune", "db"}),
+            (["p"], {"plan"}),
+            (["db", "sh"], {"show"}),
+            (["--v"], {"--version"}),
+            (["plan", "--fo"], {"--force", "--format"}),
+            (["plan", "--format", ""], {"table", "json", "csv", "md", "html"}),
+            (["plan", "--format=", "j"], {"json"}),
+            (["plan", "--strict", "--fo"], {"--force", "--format"}),
+            (["plan", "list.csv", "-o", "nothing-of-this-na"], set()),  # files, which are the shells' own
+            (["plan", "nothing-of-this-na"], set()),
+            (["db", "best", "db.jsonl", "--ma"], {"--margin"}),
+        ]:
+            for shell, found in (("bash", self.complete_in_bash(words)), ("zsh", self.complete_in_zsh(words))):
+                if found != wanted:
+                    fail(f"{shell}: octile {' '.join(words)}: expected {sorted(wanted)}, found {sorted(found)}")
+
+    def complete_in_bash(self, words: list[str]) -> set[str]:
+        words = [part for word in words for part in ([word[:-1], "="] if word.endswith("=") else [word])]  # as bash does
+        program = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _octile; printf "%s\\n" "${COMPREPLY[@]}"'
+        script = self.prefix / "share/bash-completion/completions/octile"
+        return set(run(["bash", "-uc", program, "bash", script, "octile", *words]).split())
+
+    def complete_in_zsh(self, words: list[str]) -> set[str]:
+        line = " ".join(["octile", *words]).replace("= ", "=")
+        output = run(["zsh", "-f", self.source / "tests/package/complete.zsh", self.prefix / "share/zsh/site-functions", line], timeout=60)
+        if "<end>" not in output:
+            fail(f"zsh did not complete {line}:\n{output}")
+        return set(re.findall(r"<([^<>\s]+)>", output)) - {"end"}
+
     def test_symbols(self) -> None:
         """No global symbol that another library, another Halide library above all, could have as well."""
         defined = set()
