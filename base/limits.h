@@ -43,6 +43,17 @@ inline constexpr std::size_t kBatchDepth = 16, kBatchFiles = 1000;
 inline constexpr std::size_t kBatchProblems = 1'000'000;
 // The header of a safetensors file: the limit of the reference implementation.
 inline constexpr std::uint64_t kSafetensorsHeaderBytes = 100'000'000;
+// Keys of a GGUF file's metadata, of which real ones have some fifty, and arrays inside each other there. Dimensions of
+// a tensor are ggml's. Its data begins at multiples of 32 bytes, or of what the file says, up to so many.
+inline constexpr std::size_t kGgufKeys = 65536, kGgufArrayDepth = 4, kGgufRank = 4;
+inline constexpr std::uint64_t kGgufAlignment = std::uint64_t{1} << 20;
+// Files that one network is split into: 70 of the largest known ones.
+inline constexpr std::uint64_t kGgufParts = 10000;
+// Factors of rotary frequencies, half the width of a head.
+inline constexpr std::int64_t kRopeFactors = 65536;
+// Memory for a byte of the lists of keys and tensors: an entry of 25 bytes becomes a name, a shape and places in
+// indices.
+inline constexpr std::size_t kGgufMemoryPerByte = 64;
 // Dimensions of a tensor, of safetensors, of .npy, of ONNX and of the packed file.
 inline constexpr std::size_t kRank = 32;
 // Nodes of the network that a configuration or names of tensors describe: the largest known ones, of 61 blocks with 384

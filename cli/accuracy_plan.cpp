@@ -415,7 +415,7 @@ Result<AccuracyStudy> study_network(const std::filesystem::path& file, const Rea
     if (!weights.value()) {
         const std::string_view option = options.policy == Policy::kAccuracy ? "--policy accuracy" : "--smooth-quant";
         return Status(StatusCode::kInvalidArgument,
-                      fmt::format("{}: expected weights (safetensors), found {}", option, display(file)));
+                      fmt::format("{}: expected weights (safetensors or GGUF), found {}", option, display(file)));
     }
     const Result<CheckpointNetwork> network = read_network(*weights.value(), read);
     if (!network.ok()) return network.status();

@@ -8,9 +8,11 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/inspect_gguf.h"
 #include "cli/output.h"
 #include "cli/shared_options.h"
 #include "cli/table.h"
+#include "inputs/format.h"
 #include "inputs/messages.h"
 #include "octile/packed_model.h"
 #include "octile/parallel.h"
@@ -213,6 +215,7 @@ nlohmann::ordered_json json_of(const Inspection& inspection) {
 
 int run_inspect(const Arguments& arguments) {
     set_threads(arguments.threads);
+    if (detect_format(arguments.file) == InputFormat::kGguf) return inspect_gguf(arguments.file, arguments.json);
     const Result<IsaSet> isas = usable_isas();
     if (!isas.ok()) return fail(kExitError, isas.status().message());
     // First of all, so that no page of the file is in this process yet.
@@ -246,8 +249,12 @@ int run_inspect(const Arguments& arguments) {
 void add_inspect_command(CLI::App& app, int& exit_code) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* command =
-        app.add_subcommand("inspect", "What a packed file holds; verify every checksum, and time opening it");
-    command->add_option("FILE", arguments->file, "A file of octile quantize")->required()->type_name("FILE.octile");
+        app.add_subcommand("inspect",
+                           "What a packed file holds; verify every checksum, and time opening it. Or what a "
+                           "GGUF file says and holds");
+    command->add_option("FILE", arguments->file, "A file of octile quantize, or a GGUF file")
+        ->required()
+        ->type_name("FILE.octile|FILE.gguf");
     command->add_flag("--json", arguments->json, "As JSON");
     add_threads_option(*command, arguments->threads);
     command->callback([arguments, &exit_code] { exit_code = run_inspect(*arguments); });

@@ -71,8 +71,8 @@ ReadOptions read_options(const PlanArguments& arguments) {
 }
 
 std::string input_files_text() {
-    return "Layer list (CSV, JSON, benchdnn problems, ONEDNN_VERBOSE log), weights (safetensors, one file or sharded, "
-           "or their folder), config.json, ONNX or a packed file";
+    return "Layer list (CSV, JSON, benchdnn problems, ONEDNN_VERBOSE log), weights (safetensors or "
+           "GGUF, one file or several, or their folder), config.json, ONNX or a packed file";
 }
 
 void add_plan_options(CLI::App& command, PlanArguments& arguments) {
@@ -96,7 +96,7 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
     command.add_flag("--strict", arguments.strict, "What no file says and would be assumed is an error");
     command
         .add_option("--ignore-key", arguments.ignore_keys,
-                    "Key of config.json that is taken as not being there; repeatable")
+                    "Key of config.json or of a GGUF file that is taken as not being there; repeatable")
         ->allow_extra_args(false)
         ->type_name("NAME");
     // One value per flag: a list would swallow the files behind it.
@@ -180,22 +180,22 @@ Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& argumen
 
 Status check_assumptions(const PlanArguments& arguments, const Model& model, const std::string& file) {
     if (!arguments.strict) return {};
-    const auto table =
-        std::find_if(model.left_out.begin(), model.left_out.end(), [](const LeftOut& left) { return left.assumed; });
-    if (table != model.left_out.end()) {
-        return {StatusCode::kParseError, fmt::format("{}: --strict: tensor {}: assumed: a table, by its name",
-                                                     display(file), internal::quote(table->tensor))};
-    }
     const Layer* first = nullptr;
     std::size_t rows = 0;
     for (const Layer& layer : model.layers) {
         if (layer.assumptions.empty()) continue;
         if (rows++ == 0) first = &layer;
     }
-    if (!first) return {};
-    return {StatusCode::kParseError,
-            fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
-                        first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
+    if (first) {
+        return {StatusCode::kParseError,
+                fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
+                            first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
+    }
+    const auto table =
+        std::find_if(model.left_out.begin(), model.left_out.end(), [](const LeftOut& left) { return left.assumed; });
+    if (table == model.left_out.end()) return {};
+    return {StatusCode::kParseError, fmt::format("{}: --strict: tensor {}: assumed: a table, by its name",
+                                                 display(file), internal::quote(table->tensor))};
 }
 
 void report_notes(const std::vector<std::vector<std::string>>& notes) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -94,6 +95,18 @@ std::vector<std::string> assumptions_of(const Plan& plan) {
     return all;
 }
 
+// What is left of the values that a file's own few bits stand for.
+Table requantized_table(const QuantizeReport& report) {
+    Table table({{"weights that came quantized"}, {"as"}, {"packed"}, {"SQNR", Align::kRight}});
+    for (const RequantizedLinear& linear : report.requantized) {
+        table.add_row({{linear.name},
+                       {std::string(linear.stored)},
+                       {std::string(name_of(linear.precision))},
+                       {std::isinf(linear.sqnr_db) ? "exact" : fmt::format("{:.1f} dB", linear.sqnr_db)}});
+    }
+    return table;
+}
+
 std::string table_text(const Done& done, const std::string& output, bool colour) {
     const QuantizeReport& report = done.report;
     const PlanSummary summary = summarize(done.plan);
@@ -110,13 +123,14 @@ std::string table_text(const Done& done, const std::string& output, bool colour)
         text += fmt::format("assumed: {}\n", first_of(assumed));
     if (report.gated_pairs > 0)
         text += fmt::format("{} pairs of gate and up projection are packed together\n", report.gated_pairs);
+    if (!report.requantized.empty()) text += "\n" + requantized_table(report).text(colour);
     Table sizes({{"sizes"}, {"before", Align::kRight}, {"after", Align::kRight}, {"", Align::kRight}});
     const auto add_size = [&](const char* what, std::uint64_t before, std::uint64_t after) {
         const double share = before == 0 ? 100 : 100 * static_cast<double>(after) / static_cast<double>(before);
         sizes.add_row({{what}, {megabytes(before)}, {megabytes(after)}, {fmt::format("{:.0f} %", share)}});
     };
     add_size("linears", report.source_linear_bytes, report.linear_bytes);
-    add_size("other tensors", report.tensor_bytes, report.tensor_bytes);
+    add_size("other tensors", report.source_tensor_bytes, report.tensor_bytes);
     add_size("file", report.source_bytes, report.file_bytes);
     text += "\n" + sizes.text(colour);
     text += fmt::format("\n{}: for {}; {:.2f} s, {:.0f} MB/s, {} of memory at most\n", output, to_string(done.levels),
@@ -154,6 +168,13 @@ nlohmann::ordered_json json_of(const Done& done, const std::string& output) {
                                        {"file_bytes", report.file_bytes},
                                        {"seconds", done.seconds},
                                        {"peak_memory_bytes", peak_memory()}};
+    document["requantized"] = nlohmann::ordered_json::array();
+    for (const RequantizedLinear& linear : report.requantized) {
+        document["requantized"].push_back({{"name", linear.name},
+                                           {"stored", linear.stored},
+                                           {"precision", name_of(linear.precision)},
+                                           {"sqnr_db", linear.sqnr_db}});  // null where it is the same
+    }
     add_left_out(document, done.plan);
     return document;
 }
@@ -188,9 +209,10 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
     const Result<std::optional<Checkpoint>> weights = open_weights(arguments.model, read);
     if (!weights.ok()) return weights.status();
     if (!weights.value())
-        return Status(StatusCode::kParseError,
-                      fmt::format("{}: expected weights (safetensors), found another description of a network{}",
-                                  display(arguments.model), foreign_folder(arguments.model)));
+        return Status(
+            StatusCode::kParseError,
+            fmt::format("{}: expected weights (safetensors or GGUF), found another description of a network{}",
+                        display(arguments.model), foreign_folder(arguments.model)));
     if (Status status = check_output(arguments.output, OutputKind::kFile); !status.ok()) return status;
     const Checkpoint& checkpoint = *weights.value();
     Result<CheckpointNetwork> network = read_network(checkpoint, read);
@@ -264,7 +286,8 @@ void add_quantize_command(CLI::App& app, int& exit_code) {
     CLI::App* command = app.add_subcommand(
         "quantize", "Plan a checkpoint, quantize and pack its weights into one file that is mapped, not read");
     command
-        ->add_option("MODEL", arguments->model, "Weights: safetensors, model.safetensors.index.json, or their folder")
+        ->add_option("MODEL", arguments->model,
+                     "Weights: safetensors, model.safetensors.index.json, GGUF, or their folder")
         ->required()
         ->type_name("");
     command->add_option("-o,--output", arguments->output, "The packed file; replaced in one step")

@@ -279,7 +279,10 @@ class Decoder {
     void add_states(const std::string& x) {
         if (!b_.options.pooling_is_said) return b_.output(x);
         std::string y = b_.pool(b_.options.normalize ? "pooled" : "embedding", x, b_.options.pooling);
-        b_.output(b_.options.normalize ? b_.normalize("embedding", y) : y);
+        if (!b_.options.normalize) return b_.output(y);
+        y = b_.normalize("embedding", y);
+        if (b_.options.normalization_is_assumed) b_.assume("normalization");
+        b_.output(y);
     }
 
     NetworkBuilder& b_;

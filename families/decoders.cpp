@@ -241,8 +241,6 @@ const Families& decoder_families() {
     static const Words gated = {"layers.*.self_attn.q_proj.weight", "layers.*.mlp.gate_proj.weight",
                                 "layers.*.mlp.down_proj.weight"};
     static const Words q = {"layers.*.self_attn.q_proj.weight"};
-    // transformers writes the second beside the layer_types that it made of it, and does not read it again.
-    static const Words gemma2_indifferent = {"cache_implementation", "_sliding_window_pattern"};
     static const Families families = {
         {.model_types = {"smollm3"},
          .signatures = {},
@@ -287,7 +285,7 @@ const Families& decoder_families() {
                      Words{"hidden_activation", "attention_bias", "query_pre_attn_scalar", "final_logit_softcapping",
                            "attn_logit_softcapping", "use_bidirectional_attention", "rope_local_base_freq",
                            "sliding_window_pattern"},
-         .indifferent = gemma2_indifferent,
+         .indifferent = {"cache_implementation"},
          .build = build_gemma2},
         {.model_types = {"gemma3"},
          .signatures = {},
@@ -296,7 +294,7 @@ const Families& decoder_families() {
                      Words{"hidden_activation", "attention_bias", "query_pre_attn_scalar", "final_logit_softcapping",
                            "attn_logit_softcapping", "use_bidirectional_attention", "rope_local_base_freq",
                            "sliding_window_pattern"},
-         .indifferent = gemma2_indifferent,
+         .indifferent = {"cache_implementation"},
          .build = build_gemma2,
          .part = "text_config"},
         {.model_types = {"phi"},

@@ -40,7 +40,8 @@ void add_embedding(NetworkBuilder& builder, const std::string& x) {
     std::string y = builder.pool(options.normalize ? "pooled" : "embedding", x, options.pooling);
     if (!options.pooling_is_said) builder.assume(fmt::format("{} pooling", name_of(options.pooling)));
     if (options.normalize) y = builder.normalize("embedding", y);
-    if (options.normalize && !options.pooling_is_said) builder.assume("normalization");
+    if (options.normalize && (!options.pooling_is_said || options.normalization_is_assumed))
+        builder.assume("normalization");
     builder.output(y);
 }
 

@@ -30,7 +30,8 @@ struct NetworkOptions {
     Pooling pooling = Pooling::kMean;  // of an encoder without a head
     bool normalize = true;             // of an encoder without a head
     bool pooling_is_said = false;      // by modules.json; otherwise the two above are assumed
-    bool all_logits = false;           // of a decoder: those of every token, [tokens, vocabulary]
+    bool normalization_is_assumed = false;                // where pooling_is_said, by who says nothing of it
+    bool all_logits = false;                              // of a decoder: those of every token, [tokens, vocabulary]
     std::set<std::string, std::less<>> ignore_keys = {};  // of config.json, as if they were not there
 };
 

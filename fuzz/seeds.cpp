@@ -60,6 +60,7 @@ int main(int count, char** arguments) {
     }
     const octile::fuzz::SeedFolder folder(arguments[1]);
     octile::fuzz::add_core_seeds(folder);
+    octile::fuzz::add_gguf_seeds(folder);
     octile::fuzz::add_onnx_seeds(folder);
     octile::fuzz::add_packed_seeds(folder);
     octile::fuzz::add_safetensors_seeds(folder);

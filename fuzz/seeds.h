@@ -18,6 +18,7 @@ class SeedFolder {
     std::filesystem::path path_;
 };
 
+void add_gguf_seeds(const SeedFolder& folder);
 void add_onnx_seeds(const SeedFolder& folder);
 void add_packed_seeds(const SeedFolder& folder);
 void add_tuning_seeds(const SeedFolder& folder);

@@ -10,6 +10,7 @@ void read_benchdnn(std::string_view);
 void read_config(std::string_view);
 void read_core(std::string_view);
 void read_csv(std::string_view);
+void read_gguf(std::string_view);
 void read_graph(std::string_view);
 void read_json(std::string_view);
 void read_network(std::string_view);
@@ -41,6 +42,7 @@ constexpr auto kTargets = std::to_array<Target>({
     {"config", read_config},
     {"core", read_core},
     {"csv", read_csv},
+    {"gguf", read_gguf},
     {"graph", read_graph},
     {"json", read_json},
     {"network", read_network},

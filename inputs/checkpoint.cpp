@@ -73,7 +73,18 @@ Checkpoint::Checkpoint(SafetensorsFile file) : path_(file.path()) {
         add(tensor);
 }
 
+Checkpoint::Checkpoint(GgufModel model)
+    : path_(model.path()), gguf_(std::make_unique<const GgufModel>(std::move(model))) {
+    for (const TensorInfo& tensor : gguf_->tensors())
+        add(tensor);
+}
+
 Result<Checkpoint> Checkpoint::open(const fs::path& path, InputFormat format) try {
+    if (format == InputFormat::kGguf) {
+        Result<GgufModel> model = GgufModel::open(path);
+        if (!model.ok()) return model.status();
+        return Checkpoint(std::move(model).value());
+    }
     Result<Checkpoint> checkpoint = [&]() -> Result<Checkpoint> {
         if (format == InputFormat::kSafetensorsIndex) return open_index(path);
         Result<SafetensorsFile> file = SafetensorsFile::open(path);

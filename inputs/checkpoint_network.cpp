@@ -12,10 +12,12 @@
 #include "base/json_document.h"
 #include "families/build_network.h"
 #include "families/layer_lists.h"
+#include "inputs/gguf/config.h"
 #include "inputs/messages.h"
 #include "inputs/model_config.h"
 #include "inputs/sentence_transformers.h"
 #include "inputs/tensor_names.h"
+#include "inputs/tensor_values.h"
 #include "inputs/text_file.h"
 #include "inputs/weight_forms.h"
 #include "inputs/weight_rules.h"
@@ -27,10 +29,9 @@ using nlohmann::json;
 
 // A row of a 2-D tensor as a vector.
 TensorInfo row_of(const TensorInfo& tensor, std::int64_t row) {
-    const std::size_t bytes = tensor.data.size() / static_cast<std::size_t>(tensor.shape.front());
     TensorInfo vector = tensor;
     vector.shape = {tensor.shape.back()};
-    vector.data = tensor.data.subspan(static_cast<std::size_t>(row) * bytes, bytes);
+    vector.data = bytes_of(tensor, row * tensor.shape.back(), tensor.shape.back());
     return vector;
 }
 
@@ -39,13 +40,13 @@ class Reader {
     Reader(const Checkpoint& checkpoint, const ReadOptions& options)
         : checkpoint_(checkpoint),
           options_(options),
-          config_(checkpoint.path().parent_path() / "config.json"),
+          config_(checkpoint.gguf() ? checkpoint.path() : checkpoint.path().parent_path() / "config.json"),
           tensors_(tensor_list_of(checkpoint)) {}
 
     Result<CheckpointNetwork> run() {
         read_config();
         Result<FamilyNetwork> family = build();
-        if (!family.ok() && document_) obstacle(config_, family.status().message());
+        if (!family.ok() && document_) obstacle(family.status().message());
         const std::vector<std::string_view> transposed =
             transposed_linears(document_ ? &*document_ : nullptr, tensors_);
         const auto lies_transposed = [&](std::string_view name) {
@@ -81,6 +82,8 @@ class Reader {
             for (const LinearTensor& tensor : result_.tensors.layers)
                 result_.model.layers.push_back(tensor.layer);
         }
+        if (std::string note = blocks_note(checkpoint_, result_.tensors.layers); !note.empty())
+            result_.tensors.notes.push_back(std::move(note));
         // The first row of a list reads what comes from outside.
         if (!result_.tensors.layers.empty()) result_.tensors.layers.front().layer.input_unknown = false;
         if (!result_.model.layers.empty()) result_.model.layers.front().input_unknown = false;
@@ -105,18 +108,31 @@ class Reader {
         return left_out;
     }
 
-    void obstacle(const std::filesystem::path& file, const std::string& why) {
-        result_.obstacles.push_back(fmt::format("{}: {}", display(file), why));
+    void obstacle(const std::string& why) { result_.obstacles.push_back(in_words_of_file(why)); }
+
+    // What is said of a configuration, with the file and the key that say it.
+    std::string in_words_of_file(const std::string& message) const {
+        return fmt::format("{}: {}", display(config_), gguf_ ? octile::in_words_of_file(*gguf_, message) : message);
     }
 
     std::string name_of_file() const {
         std::filesystem::path name = checkpoint_.path().stem();
         if (name.extension() == ".index") name = name.stem().stem();  // model.safetensors.index
-        return display(name);
+        if (!checkpoint_.gguf() || checkpoint_.gguf()->parts() == 1) return display(name);
+        return display(name.string().substr(0, name.string().size() - std::string_view("-00001-of-00002").size()));
+    }
+
+    // Of a GGUF file: of an architecture that is not known, there is no configuration.
+    void read_gguf() {
+        Result<GgufConfig> config = gguf_config(*checkpoint_.gguf(), options_.ignore_keys);
+        if (!config.ok()) return obstacle(config.status().message());
+        document_ = config->document;
+        gguf_ = std::move(config).value();
     }
 
     // A file that describes no network of transformers (diffusers', say) is as good as none.
     void read_config() {
+        if (checkpoint_.gguf()) return read_gguf();
         std::error_code error;
         if (!std::filesystem::is_regular_file(config_, error)) return;
         const Result<std::string> text = read_text_file(config_);
@@ -126,16 +142,22 @@ class Reader {
                 if (document.is_object() && document.contains("model_type"))
                     document_ = document;
                 else
-                    obstacle(config_, "model_type: expected a string, found no such key");
+                    obstacle("model_type: expected a string, found no such key");
             });
         }
         if (!status.ok()) result_.obstacles.push_back(status.message());
     }
 
     Result<FamilyNetwork> build() {
-        NetworkOptions network{.name = document_ ? name_of_model(config_) : name_of_file(),
+        NetworkOptions network{.name = document_ && !gguf_ ? name_of_model(config_) : name_of_file(),
                                .ignore_keys = options_.ignore_keys};
         if (!document_) return build_network(nullptr, &tensors_, network);
+        if (gguf_) {
+            network.sentence_embedding = network.pooling_is_said = gguf_->pooling.has_value();
+            network.pooling = gguf_->pooling.value_or(network.pooling);
+            network.normalization_is_assumed = gguf_->pooling.has_value();
+            return build_network(&*document_, &tensors_, network);
+        }
         const Result<std::optional<SentenceEmbedding>> embedding = read_sentence_embedding(config_.parent_path());
         if (!embedding.ok()) result_.obstacles.push_back(embedding.status().message());
         if (!embedding.ok() || embedding.value()) {
@@ -197,7 +219,7 @@ class Reader {
 
     std::optional<LinearTensor> linear_of(const Node& node, const Layer& layer, const WeightPlace& place) const {
         const TensorInfo* tensor = checkpoint_.find(node.weight);
-        if (!tensor || !tensor->type || *tensor->type == DataType::kI8) return std::nullopt;
+        if (!tensor || !has_unscaled_floats(*tensor)) return std::nullopt;
         LinearTensor linear;
         linear.layer = layer;
         if (place.index) {
@@ -268,12 +290,15 @@ class Reader {
                 others.push_back(tensor.layer);
         }
         result_.model.layers.insert(result_.model.layers.end(), others.begin(), others.end());
-        for (const std::string& key : family.unknown_keys)
+        for (const std::string& key : unknown_keys_of(family))
             result_.model.notes.push_back(unknown_key_note(config_, key, family.model_type));
-        for (const std::string& note : family.notes)
-            result_.model.notes.push_back(fmt::format("{}: {}", display(config_), note));
+        for (const std::vector<std::string>* notes : {&family.notes, gguf_ ? &gguf_->notes : nullptr}) {
+            if (!notes) continue;
+            for (const std::string& note : *notes)
+                result_.model.notes.push_back(in_words_of_file(note));
+        }
         for (const std::string& why : family.obstacles)
-            obstacle(config_, why);
+            obstacle(why);
         if (result_.obstacles.empty()) result_.graph = needed_part(family.graph);
         if (result_.graph) note_others(others);
         result_.whole = std::move(family.graph);
@@ -293,12 +318,25 @@ class Reader {
                                      : fmt::format(" and {} other linears of the checkpoint", count - 1)));
     }
 
+    // By the file's own names. Of a GGUF file, those of its own are obstacles here.
+    std::vector<std::string> unknown_keys_of(const FamilyNetwork& family) {
+        if (!gguf_) return family.unknown_keys;
+        std::vector<std::string> keys = gguf_->unknown_keys;
+        for (const std::string& key : keys)
+            obstacle(fmt::format("{}: expected a key that Octile knows of {}, found another (--ignore-key {})", key,
+                                 internal::quote(checkpoint_.gguf()->architecture_name()), key));
+        for (const std::string& key : family.unknown_keys)
+            keys.push_back(octile::in_words_of_file(*gguf_, key));
+        return keys;
+    }
+
     const Checkpoint& checkpoint_;
     const ReadOptions& options_;
     std::filesystem::path config_;
     TensorList tensors_;
     std::optional<json> document_;
-    std::int64_t unclaimed_ = 0;  // linears
+    std::optional<GgufConfig> gguf_;  // what the document was made from
+    std::int64_t unclaimed_ = 0;      // linears
     CheckpointNetwork result_;
 };
 
@@ -307,7 +345,8 @@ class Reader {
 TensorList tensor_list_of(const Checkpoint& checkpoint) {
     TensorList list;
     for (const TensorInfo* tensor : checkpoint.tensors()) {
-        const bool packed = tensor->dtype == "U8" || tensor->dtype == "I32";
+        const GgufType* const blocks = block_type(tensor->dtype);
+        const bool packed = tensor->dtype == "U8" || tensor->dtype == "I32" || (blocks && !blocks->decode);
         if (!packed) list.add(family_name(tensor->name), tensor->shape);
     }
     return list;

@@ -42,7 +42,6 @@ struct Start {
 constexpr Start kStarts[] = {
     {0, "version https://git-lfs.github.com/spec/"sv, "a git-lfs pointer, a few lines that stand for the file",
      "git lfs pull, in the folder it was cloned into, brings the file"},
-    {0, "GGUF"sv, "a GGUF file, which llama.cpp reads", "name the checkpoint that it was made from, in safetensors"},
     {0, "lmgg"sv, "a GGML file, which old versions of llama.cpp read",
      "name the checkpoint that it was made from, in safetensors"},
     {0, "tjgg"sv, "a GGML file, which old versions of llama.cpp read",
@@ -171,6 +170,8 @@ std::string foreign_folder(const fs::path& folder) {
         if (file.extension() != ".safetensors" || !foreign_file(file).empty()) continue;
         several += (several.empty() ? "" : ", ") + display(file.filename());
     }
+    for (const fs::path& file : files)
+        if (file.extension() == ".gguf") several += (several.empty() ? "" : ", ") + display(file.filename());
     if (!several.empty()) return fmt::format("; name one of {}", several.substr(0, kMostNames));
     for (const fs::path& file : files) {
         if (file.extension() == ".onnx") return fmt::format("; {} is there: name it", display(file.filename()));

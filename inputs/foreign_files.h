@@ -6,9 +6,9 @@
 
 namespace octile {
 
-// "a GGUF file, which llama.cpp reads; ..."; empty for anything that is none of these: a git-lfs pointer, a page of a
-// web server, archives and pickles of PyTorch, TorchScript, GGUF, ONNX Runtime's .ort, TFLite, HDF5, NumPy's arrays,
-// OpenVINO, tar and compressed files. Reads regular files only.
+// "a GGML file, which old versions of llama.cpp read; ..."; empty for anything that is none of these: a git-lfs
+// pointer, a page of a web server, archives and pickles of PyTorch, TorchScript, GGML, ONNX Runtime's .ort, TFLite,
+// HDF5, NumPy's arrays, OpenVINO, tar and compressed files. Reads regular files only.
 std::string foreign_file(const std::filesystem::path& path);
 
 // What a folder without a checkpoint that is read holds instead, as "; pytorch_model.bin is there: a ..."; empty:

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <string>
 #include <system_error>
 
 #include "base/names.h"
+#include "inputs/gguf/header.h"
 #include "inputs/onednn_problem.h"
 #include "inputs/sentence_transformers.h"
 #include "inputs/verbose_layers.h"
@@ -19,8 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 8> kFormatNames = {
-    "csv", "json", "benchdnn", "onednn-verbose", "safetensors", "safetensors-index", "config", "onnx"};
+constexpr std::array<std::string_view, 9> kFormatNames = {
+    "csv", "json", "benchdnn", "onednn-verbose", "safetensors", "safetensors-index", "config", "onnx", "gguf"};
 
 // Lines that are looked at before a text counts as CSV: a log may begin with what the program itself prints.
 constexpr int kLinesToTell = 200;
@@ -35,6 +37,7 @@ std::optional<InputFormat> format_by_bytes(const fs::path& path) {
     std::uint64_t header_bytes = 0;
     std::memcpy(&header_bytes, start.data(), sizeof(header_bytes));
     if (start[8] == '{' && header_bytes <= size - sizeof(header_bytes)) return InputFormat::kSafetensors;
+    if (is_gguf_magic(std::as_bytes(std::span(start)))) return InputFormat::kGguf;
     // ModelProto's first field as every writer has it: ir_version, a varint of one byte; then another field.
     if (start[0] == 0x08 && start[1] > 0 && start[1] < 0x20 && start[2] != 0) return InputFormat::kOnnx;
     return std::nullopt;
@@ -70,6 +73,7 @@ std::optional<InputFormat> detect_format(const fs::path& path) {
     if (name.ends_with(".safetensors")) return InputFormat::kSafetensors;
     if (name.ends_with(".safetensors.index.json")) return InputFormat::kSafetensorsIndex;
     if (name.ends_with(".onnx")) return InputFormat::kOnnx;
+    if (name.ends_with(".gguf")) return InputFormat::kGguf;
     if (name.ends_with(".json")) return std::nullopt;
     return format_by_bytes(path);
 }
@@ -112,13 +116,29 @@ fs::path only_safetensors(const fs::path& folder) {
     return only;
 }
 
+// The only *.gguf of a folder, or the first part of the only one in parts; empty: none, or more than one.
+fs::path only_gguf(const fs::path& folder) {
+    fs::path only;
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+        const fs::path& file = entry->path();
+        std::error_code ignored;
+        const bool later = is_shard(file) && file.stem().string().find("-00001-of-") == std::string::npos;
+        if (file.extension() != ".gguf" || later || !entry->is_regular_file(ignored)) continue;
+        if (!only.empty()) return {};
+        only = file;
+    }
+    return only;
+}
+
 fs::path weights_in(const fs::path& folder) {
     std::error_code error;
     for (const std::string_view whole : kWholeNames) {
         for (const std::string& name : {std::string(whole) + std::string(kIndexEnding), std::string(whole)})
             if (fs::is_regular_file(folder / name, error)) return folder / name;
     }
-    return only_safetensors(folder);
+    if (fs::path only = only_safetensors(folder); !only.empty()) return only;
+    return only_gguf(folder);
 }
 
 }  // namespace
@@ -140,7 +160,7 @@ std::string checkpoint_names() {
     std::string names;
     for (const std::string_view whole : kWholeNames)
         names += std::string(whole) + std::string(kIndexEnding) + ", " + std::string(whole) + ", ";
-    return names + "one *.safetensors or config.json in it";
+    return names + "one *.safetensors or *.gguf, or config.json in it";
 }
 
 fs::path file_of_checkpoint(const fs::path& path) {

@@ -18,15 +18,16 @@ enum class InputFormat {
     kSafetensorsIndex,  // safetensors-index  model.safetensors.index.json: weights in several files
     kModelConfig,       // config          config.json of Hugging Face transformers
     kOnnx,              // onnx
+    kGguf,              // gguf            weights and what the network is, of llama.cpp
 };
 
 std::string_view name_of(InputFormat format);
 std::optional<InputFormat> parse_input_format(std::string_view name);
 std::span<const std::string_view> input_format_names();
 
-// What the name (.csv, .safetensors, .safetensors.index.json, .onnx, in any case) or the first bytes of a binary file
-// tell. Empty: some text, which detect_text_format() tells apart once it has been read. Reads regular files only, for
-// nothing else can be read twice.
+// What the name (.csv, .safetensors, .safetensors.index.json, .onnx, .gguf, in any case) or the first bytes of a binary
+// file tell. Empty: some text, which detect_text_format() tells apart once it has been read. Reads regular files only,
+// for nothing else can be read twice.
 std::optional<InputFormat> detect_format(const std::filesystem::path& path);
 
 // By the first keys of a JSON object (weight_map: safetensors-index; model_type or architectures without layers:
@@ -35,8 +36,8 @@ std::optional<InputFormat> detect_format(const std::filesystem::path& path);
 InputFormat detect_text_format(std::string_view text);
 
 // The file to read for a folder that holds a checkpoint: model.safetensors.index.json, model.safetensors, the same of
-// diffusion_pytorch_model, the only *.safetensors there is, or config.json; the first of them. `path` itself for
-// anything else.
+// diffusion_pytorch_model, the only *.safetensors there is, the only *.gguf (or the first part of the only one in
+// parts), or config.json; the first of them. `path` itself for anything else.
 std::filesystem::path file_of_checkpoint(const std::filesystem::path& path);
 
 // Those names, for messages.

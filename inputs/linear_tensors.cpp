@@ -1,11 +1,13 @@
 #include "inputs/linear_tensors.h"
 
 #include <algorithm>
+#include <map>
 #include <new>
 #include <optional>
 #include <utility>
 
 #include "base/pattern.h"
+#include "inputs/gguf/types.h"
 #include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_names.h"
@@ -15,8 +17,7 @@
 namespace octile {
 namespace {
 
-// The layer that a module is, as far as its tensors tell: until a network says so, that it is one is an assumption.
-// Empty: none.
+// The layer that a module is; empty: none.
 std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t tokens) {
     if (module.kind != ModuleKind::kLinear && module.kind != ModuleKind::kNorm) return std::nullopt;
     const bool is_linear = module.kind == ModuleKind::kLinear;
@@ -30,8 +31,7 @@ std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t to
                                   .bias = module.bias.has_value(),
                                   .inputs = {},
                                   .weights = module.form,
-                                  .input_unknown = true,
-                                  .assumptions = {is_linear ? "a linear by its shape" : "a norm by its shape"}},
+                                  .input_unknown = true},
                         .weight = module.weight,
                         .bias = module.bias,
                         .input = module.input,
@@ -117,6 +117,19 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
         return Status(StatusCode::kOutOfMemory,
                       display(checkpoint.path()) + ": not enough memory for its list of layers");
     }
+}
+
+std::string blocks_note(const Checkpoint& checkpoint, const std::vector<LinearTensor>& layers) {
+    std::map<std::string_view, int> counts;
+    for (const LinearTensor& tensor : layers)
+        if (tensor.layer.op == Op::kLinear && block_type(tensor.weight.tensor->dtype))
+            counts[tensor.weight.tensor->dtype]++;
+    if (counts.empty()) return "";
+    std::string types;
+    for (const auto& [type, count] : counts)
+        types += (types.empty() ? "" : ", ") + std::to_string(count) + " of " + std::string(type);
+    return display(checkpoint.path()) + ": linears come quantized (" + types +
+           "), and are packed from the values that these stand for";
 }
 
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const std::string& skip) {

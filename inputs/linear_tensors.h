@@ -42,4 +42,7 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
 // out nothing. kInvalidArgument for a bad one.
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const std::string& skip);
 
+// How many of the linears come in which of GGUF's types of blocks, as a line; empty: none does.
+std::string blocks_note(const Checkpoint& checkpoint, const std::vector<LinearTensor>& layers);
+
 }  // namespace octile

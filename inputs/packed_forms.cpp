@@ -6,15 +6,10 @@
 #include <optional>
 #include <utility>
 
+#include "inputs/gguf/types.h"
+
 namespace octile {
 namespace {
-
-std::int64_t elements_of(const TensorInfo& tensor) {
-    std::int64_t elements = 1;
-    for (const std::int64_t extent : tensor.shape)
-        elements *= extent;
-    return elements;
-}
 
 // How many weights a tensor holds that has this many bits for each.
 std::int64_t weights_of(const TensorInfo& tensor, std::int64_t bits) {
@@ -113,6 +108,20 @@ const Form* form_of(const TensorInfo& tensor, const Checkpoint& file) {
     return nullptr;
 }
 
+// A tensor of blocks that are not read.
+std::optional<PackedModule> unread_blocks(const TensorInfo& tensor) {
+    const GgufType* const type = block_type(tensor.dtype);
+    if (!type || type->decode) return std::nullopt;
+    constexpr std::string_view kWeight = ".weight";
+    const bool weight = tensor.name.size() > kWeight.size() && tensor.name.ends_with(kWeight);
+    return PackedModule{.name = weight ? tensor.name.substr(0, tensor.name.size() - kWeight.size()) : tensor.name,
+                        .form = type->name,
+                        .reader = "llama.cpp",
+                        .reason = type->block_bytes < type->block_values ? kFourBit : kDtype,
+                        .parameters = elements_of(tensor),
+                        .tensors = {&tensor}};
+}
+
 // What goes with weights of these forms, behind the module's name.
 constexpr std::string_view kCompanions[] = {
     ".qzeros",
@@ -156,6 +165,10 @@ constexpr std::string_view kCompanions[] = {
 std::vector<PackedModule> find_packed_modules(const Checkpoint& checkpoint) {
     std::vector<PackedModule> found;
     for (const TensorInfo* const tensor : checkpoint.tensors()) {
+        if (std::optional<PackedModule> unread = unread_blocks(*tensor)) {
+            found.push_back(std::move(*unread));
+            continue;
+        }
         const Form* const form = form_of(*tensor, checkpoint);
         if (!form) continue;
         const std::string name = tensor->name.substr(0, tensor->name.size() - form->ending.size());

@@ -50,7 +50,12 @@ InputFormat format_of_text(const std::filesystem::path& path, std::string_view t
     return extension == ".json" && !object ? InputFormat::kJson : format;
 }
 
-// kSafetensors or kSafetensorsIndex; empty for a file of any other format, or none.
+bool is_of_weights(std::optional<InputFormat> format) {
+    return format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex ||
+           format == InputFormat::kGguf;
+}
+
+// One of those; empty for a file of any other format, or none.
 std::optional<InputFormat> format_of_weights(const std::filesystem::path& file, std::optional<InputFormat> format) {
     if (!format) format = detect_format(file);
     std::error_code error;
@@ -58,8 +63,7 @@ std::optional<InputFormat> format_of_weights(const std::filesystem::path& file, 
         const Result<std::string> text = read_text_file(file);
         if (text.ok()) format = format_of_text(file, text.value());
     }
-    const bool weights = format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex;
-    return weights ? format : std::nullopt;
+    return is_of_weights(format) ? format : std::nullopt;
 }
 
 Result<Model> read_text(const std::filesystem::path& path, std::optional<InputFormat> format,
@@ -135,9 +139,7 @@ Result<Model> read_model(const std::filesystem::path& path, const ReadOptions& o
             return Status(StatusCode::kInvalidArgument,
                           display(path) + ": expected --dim with ONNX only: other files have no extents by name");
         }
-        if (format == InputFormat::kSafetensors || format == InputFormat::kSafetensorsIndex) {
-            return read_weights(file, *format, options);
-        }
+        if (is_of_weights(format)) return read_weights(file, *format, options);
         if (format == InputFormat::kOnnx) return read_onnx(file, {.tokens = options.tokens, .dims = options.dims});
         return read_text(file, format, options);
     } catch (const std::bad_alloc&) {

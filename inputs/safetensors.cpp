@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "inputs/foreign_files.h"
+#include "inputs/gguf/header.h"
 #include "inputs/messages.h"
 #include "inputs/safetensors_header.h"
 
@@ -134,13 +135,6 @@ Status check_cover(const std::vector<TensorInfo>& tensors, std::span<const std::
 
 }  // namespace
 
-std::string shape_text(const TensorInfo& tensor) {
-    std::string text = "[";
-    for (const std::int64_t extent : tensor.shape)
-        text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-    return text + "]";
-}
-
 Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path) try {
     Result<MappedFile> mapped = MappedFile::open(path);
     if (!mapped.ok()) return mapped.status();
@@ -157,6 +151,7 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path)
     const std::uint64_t rest = bytes.size() - kPrefixBytes;
     if (header_bytes > std::min(limits::kSafetensorsHeaderBytes, rest)) {
         if (const std::string what = foreign_file(path); !what.empty()) return parse_error(name + ": found " + what);
+        if (is_gguf_magic(bytes)) return parse_error(name + ": expected safetensors, found GGUF (--from gguf)");
         return parse_error(name + ": header length: expected at most " +
                            std::to_string(std::min(limits::kSafetensorsHeaderBytes, rest)) + " bytes in a file of " +
                            std::to_string(bytes.size()) + ", found " + std::to_string(header_bytes));

@@ -8,31 +8,16 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "inputs/tensor_info.h"
 #include "octile/status.h"
-#include "octile/types.h"
 
 namespace octile {
-
-struct TensorInfo {
-    std::string name;
-    std::string_view dtype;        // as the format spells it, "F32"; never dangles
-    std::optional<DataType> type;  // the same for the element types that Octile computes with, else empty
-    std::vector<std::int64_t> shape;
-    // Row-major elements inside the mapped file, little-endian. Not aligned to more than a byte: copy elements out by
-    // memcpy.
-    std::span<const std::byte> data;
-};
-
-// "[384, 1536]"
-std::string shape_text(const TensorInfo& tensor);
 
 // An opened file. Everything that tensors() says has been checked: known dtypes, sizes that match shapes, data that
 // covers the file from the header to its end with neither overlap nor hole. Weights are paged in when they are touched,

@@ -31,7 +31,7 @@ bool is_tied(const std::filesystem::path& config) {
 std::string tied_head_note(const Checkpoint& checkpoint) {
     constexpr std::string_view kHead = "lm_head.weight", kWeight = ".weight";
     const TensorInfo* const head = checkpoint.find(kHead);
-    if (!head || !is_tied(checkpoint.path().parent_path() / "config.json")) return "";
+    if (!head || checkpoint.gguf() || !is_tied(checkpoint.path().parent_path() / "config.json")) return "";
     for (const TensorInfo* const table : checkpoint.tensors()) {
         if (table->shape != head->shape || !table->name.ends_with(kWeight)) continue;
         const std::string_view name = std::string_view(table->name).substr(0, table->name.size() - kWeight.size());

@@ -36,13 +36,6 @@ constexpr std::string_view kInputFactors[] = {"._weight_act_pre_scale", ".pre_qu
 // Says how LLM.int8() ordered the bytes: 0 is row by row.
 constexpr std::string_view kWeightFormat = ".weight_format";
 
-std::int64_t elements_of(const TensorInfo& tensor) {
-    std::int64_t elements = 1;
-    for (const std::int64_t extent : tensor.shape)
-        elements *= extent;
-    return elements;
-}
-
 bool all_zero(const TensorInfo& tensor) {
     return std::all_of(tensor.data.begin(), tensor.data.end(), [](std::byte byte) { return byte == std::byte{0}; });
 }
@@ -64,8 +57,7 @@ class Parts {
 
     Result<WeightParts> run() {
         const bool int8 = weight_.type == DataType::kI8;
-        const bool float8 =
-            has_float_values(weight_) && weight_.data.size() == static_cast<std::size_t>(weights_.n * weights_.k);
+        const bool float8 = has_float_values(weight_) && !has_unscaled_floats(weight_);
         if (int8 || float8) {
             if (Status status = find_scale(); !status.ok()) return status;
         }
@@ -127,14 +119,10 @@ class Parts {
                           .block_rows = block_of(n, rows),
                           .block_columns = block_of(k, columns),
                           .divisor = divisor};
-        if (weight_.type == DataType::kI8 && found.block_columns > 0 && found.block_columns < k) {
-            return fail(scale, "shape: expected one scale for each row of the int8 weights, found " +
-                                   shape_text(scale) + ": int8 in groups of " + std::to_string(found.block_columns) +
-                                   " along K is not read (--skip leaves it out)");
-        }
         if (found.block_rows == 0 || found.block_columns == 0 ||
             (n + found.block_rows - 1) / found.block_rows * ((k + found.block_columns - 1) / found.block_columns) !=
-                count) {
+                count ||
+            (weight_.type == DataType::kI8 && found.block_columns < k)) {
             return fail(scale, "shape: expected one scale or [" + std::to_string(n) + ", 1] to go with the weight's " +
                                    shape_text(weight_) + ", found " + shape_text(scale));
         }

@@ -11,13 +11,6 @@ namespace {
 // docs/quantization.md: of a row whose levels are all 0.
 constexpr float kScaleOfZeros = 1e-8f / 127;
 
-std::int64_t element_bits(const TensorInfo& tensor) {
-    std::int64_t elements = 1;
-    for (const std::int64_t extent : tensor.shape)
-        elements *= extent;
-    return elements == 0 ? 0 : static_cast<std::int64_t>(tensor.data.size()) * 8 / elements;
-}
-
 std::vector<float> values_of(const WeightScale& scale) {
     std::vector<float> values = octile::values_of(*scale.tensor);
     if (scale.divisor != 1) {
@@ -81,15 +74,13 @@ bool WeightMatrix::in_place() const {
 }
 
 std::size_t WeightMatrix::bytes() const {
-    return static_cast<std::size_t>(n * k * element_bits(*tensor) / 8);
+    return bytes_of(*tensor, 0, n * k).size();
 }
 
 std::span<const std::byte> WeightMatrix::span() const {
     if (n == 0 || k == 0) return {};
-    const std::int64_t bytes = element_bits(*tensor) / 8;
     const std::int64_t last = offset + (n - 1) * row_stride + (k - 1) * column_stride;
-    return tensor->data.subspan(static_cast<std::size_t>(offset * bytes),
-                                static_cast<std::size_t>((last - offset + 1) * bytes));
+    return bytes_of(*tensor, offset, last - offset + 1);
 }
 
 std::vector<float> values_of(const WeightMatrix& weights) {

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "inputs/safetensors.h"
+#include "inputs/tensor_info.h"
 
 namespace octile {
 
@@ -51,7 +51,8 @@ struct WeightMatrix {
 
     // Of n * k elements as they are stored; scales do not count.
     std::size_t bytes() const;
-    // Where a matrix lies in the file, with whatever lies between its rows.
+    // Where a matrix lies in the file, with whatever lies between its rows. Of rows in pairs (TensorInfo::paired_rows),
+    // whole heads are.
     std::span<const std::byte> span() const;
 };
 

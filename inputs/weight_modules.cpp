@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "inputs/gguf/types.h"
 #include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/packed_forms.h"
@@ -19,19 +20,11 @@ bool asked(const std::function<bool(std::string_view)>& rule, std::string_view n
     return rule && rule(name);
 }
 
-std::int64_t elements_of(const TensorInfo& tensor) {
-    std::int64_t elements = 1;
-    for (const std::int64_t extent : tensor.shape)
-        elements *= extent;
-    return elements;
-}
-
 // Part of a tensor of one dimension, or of one row of a 2-D one.
 TensorInfo part_of(const TensorInfo& tensor, std::int64_t first, std::int64_t count) {
-    const std::size_t bytes = tensor.data.size() / static_cast<std::size_t>(elements_of(tensor));
     TensorInfo part = tensor;
     part.shape = {count};
-    part.data = tensor.data.subspan(static_cast<std::size_t>(first) * bytes, static_cast<std::size_t>(count) * bytes);
+    part.data = bytes_of(tensor, first, count);
     return part;
 }
 
@@ -155,14 +148,14 @@ class Finder {
         const std::string bias_name = name + std::string(spelling ? spelling->bias : "_bias");
         if (asked(rules_.leave_out, name)) return leave(stack, LeftOutReason::kUser, std::string(kSkipped));
         // Floats of eight bits have scales, which are not looked for here.
-        const bool floats = has_float_values(stack) && (stack.type || stack.dtype == "F64");
-        if (!floats || elements_of(stack) == 0)
+        if (!has_unscaled_floats(stack) || elements_of(stack) == 0)
             return leave(stack, LeftOutReason::kExperts, "experts of " + std::string(stack.dtype));
         found_.modules.push_back({.name = name, .kind = ModuleKind::kExperts, .weight = {.tensor = &stack}});
         WeightModule& module = found_.modules.back();
         module.tensors = {&stack};
         const TensorInfo* const bias = file_.find(bias_name);
-        if (bias && bias->shape.size() == 2 && bias->shape[0] == stack.shape[0] && has_float_values(*bias)) {
+        if (bias && bias->shape.size() == 2 && bias->shape[0] == stack.shape[0] && has_float_values(*bias) &&
+            !block_type(bias->dtype)) {
             module.bias = *bias;
             module.tensors.push_back(bias);
         }
@@ -209,6 +202,9 @@ class Finder {
     }
 
     Status check_bias(const WeightModule& module, const TensorInfo& bias, std::int64_t n) const {
+        if (block_type(bias.dtype))
+            return fail(bias, "dtype: expected floats for a bias, found blocks of " + std::string(bias.dtype) +
+                                  " (--skip leaves it out)");
         if (bias.shape.size() == 1 && bias.shape[0] == n) return {};
         const bool transposed =
             module.kind == ModuleKind::kLinear && bias.shape.size() == 1 && bias.shape[0] == module.weight.k;

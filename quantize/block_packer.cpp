@@ -1,7 +1,11 @@
 #include "quantize/block_packer.h"
 
+#include <fp16.h>
+
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -59,6 +63,7 @@ Status BlockPacker::load_int4(std::int64_t first, std::int64_t count) {
     sum_.resize(static_cast<std::size_t>(count));
     for (std::int64_t row = 0; row < count; row++)
         sum_[static_cast<std::size_t>(row)] = int4_column_sum(view_of(int4_), row);
+    if (measures_) add_error();
     return {};
 }
 
@@ -76,6 +81,7 @@ Status BlockPacker::load(std::int64_t first, std::int64_t count) {
         scale_.assign(parts.column_scale.begin(), parts.column_scale.begin() + count);
         sum_.assign(parts.column_sum.begin(), parts.column_sum.begin() + count);
     }
+    if (measures_) add_error();
     return {};
 }
 
@@ -98,6 +104,34 @@ std::span<const std::byte> BlockPacker::int4_panels(const WeightLayout& layout) 
 
 std::span<const std::byte> BlockPacker::steps() const {
     return {steps_.data(), step_bytes_};
+}
+
+// Of what is packed beside floats_, both smoothed where one is.
+void BlockPacker::add_error() {
+    const auto k = static_cast<std::size_t>(tensor_.layer.k);
+    const Int4View int4 = view_of(int4_);
+    const auto packed_at = [&](std::size_t row, std::size_t column) -> double {
+        const std::size_t i = row * k + column;
+        if (precision_ == Precision::kFp16) {
+            std::uint16_t half = 0;
+            std::memcpy(&half, rows_.data() + i * sizeof(half), sizeof(half));
+            return fp16_ieee_to_fp32_value(half);
+        }
+        const int level = precision_ == Precision::kInt4
+                              ? int4_level(int4, static_cast<std::int64_t>(row), static_cast<std::int64_t>(column))
+                              : static_cast<std::int8_t>(rows_.data()[i]);
+        return static_cast<double>(scale_[row]) * level;
+    };
+    for (std::size_t i = 0; i < floats_.size(); i++) {
+        const double s = smoothing_.empty() ? 1 : smoothing_[i % k];
+        const double weight = floats_[i] / s, difference = packed_at(i / k, i % k) / s - weight;
+        signal_ += weight * weight;
+        noise_ += difference * difference;
+    }
+}
+
+double BlockPacker::sqnr_db() const {
+    return noise_ == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal_ / noise_);
 }
 
 std::span<const std::byte> BlockPacker::panels(const WeightLayout& layout, std::int64_t columns) {

@@ -18,6 +18,11 @@ class BlockPacker {
     // `smoothing`: s of SmoothQuant; empty: none. It is not for weights that came as int8.
     BlockPacker(const LinearTensor& tensor, Precision precision, std::span<const float> smoothing, IsaSet isas);
 
+    // From now on, sqnr_db() is of what is loaded: the squares of the weights over those of what packing changed.
+    // For weights that do not lie in the file as they are packed (WeightMatrix::in_place()).
+    void measure_error() { measures_ = true; }
+    double sqnr_db() const;  // infinite where nothing changed
+
     // Rows [first, first + count). Errors name the output channel of the whole layer.
     Status load(std::int64_t first, std::int64_t count);
 
@@ -35,6 +40,7 @@ class BlockPacker {
     Result<Linear> pack(std::int64_t first, std::int64_t count);
     Status load_int4(std::int64_t first, std::int64_t count);
     std::span<const std::byte> int4_panels(const WeightLayout& layout);
+    void add_error();
 
     const LinearTensor& tensor_;
     Precision precision_;
@@ -45,6 +51,8 @@ class BlockPacker {
     std::size_t step_bytes_ = 0;
     Int4Weights int4_;
     std::int64_t count_ = 0;
+    bool measures_ = false;
+    double signal_ = 0, noise_ = 0;
     std::vector<float> scale_;
     std::vector<std::int32_t> sum_;
 };

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "inputs/messages.h"
+#include "inputs/tensor_values.h"
 
 namespace octile {
 
@@ -15,7 +16,7 @@ namespace {
 Result<const TensorInfo*> tensor_of(const Checkpoint& checkpoint, const Node& node, const std::string& name,
                                     const std::vector<std::int64_t>& shape) {
     const TensorInfo* tensor = checkpoint.find(name);
-    if (tensor && tensor->shape == shape && tensor->type && *tensor->type != DataType::kI8) return tensor;
+    if (tensor && tensor->shape == shape && has_unscaled_floats(*tensor)) return tensor;
     return parse_error(fmt::format("node {}: expected a tensor {} of F32, F16 or BF16 [{}], found {}",
                                    internal::quote(node.name), internal::quote(name), fmt::join(shape, ", "),
                                    tensor ? fmt::format("{} {}", tensor->dtype, shape_text(*tensor)) : "none"));

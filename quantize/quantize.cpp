@@ -13,10 +13,12 @@
 
 #include "base/mapped_file.h"
 #include "base/printable.h"
+#include "inputs/gguf/types.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_values.h"
 #include "packed/packed_writer.h"
 #include "quantize/block_packer.h"
+#include "quantize/kept_tensor.h"
 #include "runtime/matrix.h"
 
 namespace octile {
@@ -76,9 +78,9 @@ class Quantizer {
             if (Status status = write(job); !status.ok()) return status;
             directory.linears.push_back(job.entry);
         }
-        for (auto& [tensor, section] : others_) {
-            begin(tensor->name);
-            Result<TensorEntry> entry = write(*tensor, section);
+        for (auto& [kept, section] : others_) {
+            begin(kept.tensor->name);
+            Result<TensorEntry> entry = write(kept, section);
             if (!entry.ok()) return entry.status();
             directory.tensors.push_back(std::move(entry).value());
         }
@@ -177,14 +179,13 @@ class Quantizer {
         for (const TensorInfo* tensor : checkpoint_.tensors()) {
             report_.source_bytes += tensor->data.size();
             if (used_.contains(tensor) && !options_.keep.contains(tensor->name)) continue;
-            if (!element_bytes_of(tensor->dtype)) {
-                return {StatusCode::kUnsupported,
-                        fmt::format("tensor {}: dtype: expected one of whole bytes to keep, found {}",
-                                    internal::quote(tensor->name), tensor->dtype)};
-            }
-            others_.emplace_back(tensor, SectionWriter());
+            const Result<std::optional<KeptTensor>> kept = kept_tensor(*tensor);
+            if (!kept.ok()) return kept.status();
+            if (!kept.value()) continue;  // the plan names it among what is left out
+            others_.emplace_back(*kept.value(), SectionWriter());
             report_.tensors++;
-            report_.tensor_bytes += tensor->data.size();
+            report_.source_tensor_bytes += tensor->data.size();
+            report_.tensor_bytes += kept.value()->bytes;
         }
         return {};
     }
@@ -221,8 +222,8 @@ class Quantizer {
             if (const auto [multiplier, added] = multipliers_.try_emplace(key); added)
                 multiplier->second.writer = writer_.reserve(key.size() * sizeof(float));
         }
-        for (auto& [tensor, section] : others_)
-            section = writer_.reserve(tensor->data.size());
+        for (auto& [kept, section] : others_)
+            section = writer_.reserve(kept.bytes);
     }
 
     Status write_multipliers() {
@@ -304,9 +305,15 @@ class Quantizer {
         for (const PanelSection& panels : entry.panels)
             unit = std::lcm(unit, columns_together(entry, panels));
         const std::size_t row_bytes = tensor.weight.bytes() / static_cast<std::size_t>(entry.n);
-        const auto fitting = static_cast<std::int64_t>(kBlockBytes / std::max<std::size_t>(row_bytes, 1));
+        // What does not lie as it is packed becomes floats first.
+        const std::size_t at_once = tensor.weight.in_place()
+                                        ? row_bytes
+                                        : std::max(row_bytes, static_cast<std::size_t>(entry.k) * sizeof(float));
+        const auto fitting = static_cast<std::int64_t>(kBlockBytes / std::max<std::size_t>(at_once, 1));
         const std::int64_t block = std::max<std::int64_t>(1, fitting / unit) * unit;
         BlockPacker packer(tensor, entry.precision, job.smoothing, options_.isas);
+        const GgufType* const stored = block_type(tensor.weight.tensor->dtype);
+        if (stored) packer.measure_error();
         for (std::int64_t first = 0; first < entry.n; first += block) {
             const std::int64_t count = std::min(block, entry.n - first);
             if (Status status = packer.load(first, count); !status.ok())
@@ -326,19 +333,20 @@ class Quantizer {
             if (options_.progress) options_.progress(share(), tensor.weight.tensor->name);
         }
         release_pages(tensor.weight.span());
+        if (stored) report_.requantized.push_back({tensor.layer.name, stored->name, entry.precision, packer.sqnr_db()});
         return {};
     }
 
-    Result<TensorEntry> write(const TensorInfo& tensor, SectionWriter& section) {
-        for (std::size_t at = 0; at < tensor.data.size(); at += kBlockBytes) {
-            const auto block = tensor.data.subspan(at, std::min(kBlockBytes, tensor.data.size() - at));
-            if (Status status = writer_.write(section, block); !status.ok()) return status;
-            release_pages(block);
-            done_ += block.size();
+    Result<TensorEntry> write(const KeptTensor& kept, SectionWriter& section) {
+        const TensorInfo& tensor = *kept.tensor;
+        const Status status = write_kept(kept, [&](std::span<const std::byte> bytes, std::size_t source_bytes) {
+            Status written = writer_.write(section, bytes);
+            done_ += source_bytes;
             if (options_.progress) options_.progress(share(), tensor.name);
-        }
-        release_pages(tensor.data);
-        return TensorEntry{tensor.name, std::string(tensor.dtype), tensor.shape, writer_.end(section)};
+            return written;
+        });
+        if (!status.ok()) return status;
+        return TensorEntry{tensor.name, std::string(kept.dtype), tensor.shape, writer_.end(section)};
     }
 
     double share() const {
@@ -362,7 +370,7 @@ class Quantizer {
     std::unordered_set<const TensorInfo*> used_;
     std::vector<Job> jobs_;
     std::map<std::vector<float>, Multiplier> multipliers_;  // by s
-    std::vector<std::pair<const TensorInfo*, SectionWriter>> others_;
+    std::vector<std::pair<KeptTensor, SectionWriter>> others_;
     QuantizeReport report_;
     std::uint64_t done_ = 0;
 };

@@ -33,14 +33,23 @@ struct QuantizeOptions {
     std::function<void(double, std::string_view)> progress;
 };
 
+// A linear that came in blocks of few bits, and what of the values that these stand for is left in its panels.
+struct RequantizedLinear {
+    std::string name;
+    std::string_view stored;  // "Q4_K"; never dangles
+    Precision precision = Precision::kInt8;
+    double sqnr_db = 0;  // of the weights; infinite where they are the same
+};
+
 struct QuantizeReport {
     std::uint64_t source_bytes = 0;         // of all tensors
     std::uint64_t source_linear_bytes = 0;  // of those that became linears
     std::uint64_t file_bytes = 0;
-    std::uint64_t linear_bytes = 0;  // of linears, all levels
-    std::uint64_t tensor_bytes = 0;  // of what is kept as it is
+    std::uint64_t linear_bytes = 0;                           // of linears, all levels
+    std::uint64_t source_tensor_bytes = 0, tensor_bytes = 0;  // of what is kept, before and after
     std::int64_t int8_linears = 0, int4_linears = 0, fp16_linears = 0, gated_pairs = 0, smoothed = 0, prequantized = 0;
     std::int64_t tensors = 0;
+    std::vector<RequantizedLinear> requantized;  // in the order of the file
 };
 
 // Writes the packed file of `plan`, which was made from `tensors`, themselves found in `checkpoint`. Weights that came

@@ -122,7 +122,7 @@ class Accuracy(OctileTest):
             with self.subTest(arguments=arguments):
                 self.fail_with(2, words, *plan, *arguments)
         self.write("net.csv", "name,m,k,n\nfc,1,2,3\n")
-        self.fail_with(2, ["--policy accuracy: expected weights (safetensors), found net.csv"], "plan", "net.csv", "--policy", "accuracy")
+        self.fail_with(2, ["--policy accuracy: expected weights (safetensors or GGUF), found net.csv"], "plan", "net.csv", "--policy", "accuracy")
         self.fail_with(2, ["--policy: expected one policy to run"], "run", self.file, "--tokens", "32", "--policy", "all")
         (self.folder / "data").mkdir()
         self.fail_with(1, ["data: expected a folder of .npy files"], *plan, "--calibration", "data")

@@ -33,6 +33,7 @@ TRIED = {
     "plan with <code>--core</code>": "test_core",
     "--db: expected --core NAME beside it": "tune_test.py test_planner_reads_the_same_database",
     "or say --accept-stale": "tune_test.py test_other_kernels_are_refused_loudly",
+    "found GGUF (--from gguf)": "gguf_test.py test_a_folder_and_another_name",
     "--resume goes on": "tune_test.py test_ctrl_c_prints_the_best_so_far",
 }
 # Those that say what an option is, or did, and recommend none.
@@ -178,10 +179,7 @@ class Advice(OctileTest):
         self.write("net.safetensors", safetensors(names))
         self.assertIn("bert by its names", self.succeed("plan", "net.safetensors", "--tokens", "2"))
         self.fail_with(1, ["net.safetensors: --strict: layer", "assumed: bert by its names"], "plan", "net.safetensors", "--tokens", "2", "--strict")
-        # A linear is one by its shape, and a table by its name, unless a network says so.
-        linear = ["plan", self.write("linear.safetensors", weights()), "--tokens", "2"]
-        self.assertIn("assumed: a linear by its shape", self.succeed(*linear))
-        self.fail_with(1, ['linear.safetensors: --strict: layer "', "assumed: a linear by its shape"], *linear, "--strict")
+        # A table is one by its name, unless a network says so.
         table = ["plan", self.write("table.safetensors", weights(**{"embed_tokens.weight": normal_tensor("F32", [9, 4], "t")})), "--tokens", "2"]
         self.fail_with(1, ['table.safetensors: --strict: tensor "embed_tokens.weight": assumed: a table'], *table, "--strict")
         self.assertEqual(json.loads(self.succeed(*table, "--format", "json"))["left_out"][0]["assumed"], True)

@@ -128,7 +128,7 @@ class Files(OctileTest):
         for name, content, words in [
             ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n", ["git-lfs pointer", "git lfs pull"]),
             ("b.safetensors", b"<!DOCTYPE html><html>not found</html>", ["HTML page", "download"]),
-            ("c.gguf", b"GGUF\x03\0\0\0" + bytes(64), ["GGUF", "llama.cpp"]),
+            ("c.gguf", b"lmgg\x03\0\0\0" + bytes(64), ["GGML", "llama.cpp"]),
             ("d.bin", b"PK\x03\x04" + bytes(40) + b"archive/data.pkl", ["torch.save", "safetensors"]),
             ("e.pt", b"PK\x03\x04" + bytes(40) + b"m/code/__torch__.py m/data.pkl", ["TorchScript", "ONNX"]),
             ("f.bin", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", ["pickle", "safetensors"]),

@@ -510,7 +510,7 @@ class Failures(PackedTest):
 
     def test_inputs(self):
         self.write("net.csv", "name,m,k,n\nfc,1,2,3\n")
-        self.fail_with(1, ["net.csv: expected weights (safetensors)"], "quantize", "net.csv", "-o", "x")
+        self.fail_with(1, ["net.csv: expected weights (safetensors or GGUF)"], "quantize", "net.csv", "-o", "x")
         self.fail_with(1, ["none.safetensors: No such file"], "quantize", "none.safetensors", "-o", "x")
         self.fail_with(1, ["x.octile: ", "No such file"], "quantize", "net.safetensors", "-o", "no/x.octile")
         self.fail_with(1, [".: expected a regular file"], "quantize", "net.safetensors", "-o", ".")

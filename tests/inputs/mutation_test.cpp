@@ -7,13 +7,16 @@
 #include <string>
 
 #include "inputs/benchdnn_layers.h"
+#include "inputs/gguf/model.h"
 #include "inputs/layer_lists/csv_layers.h"
 #include "inputs/layer_lists/json_layers.h"
 #include "inputs/linear_tensors.h"
 #include "inputs/model_config.h"
 #include "inputs/read_model.h"
 #include "inputs/safetensors.h"
+#include "inputs/tensor_values.h"
 #include "inputs/verbose_layers.h"
+#include "tests/inputs/gguf_builder.h"
 #include "tests/inputs/safetensors_builder.h"
 #include "tests/inputs/status_checks.h"
 #include "tests/inputs/temp_folder.h"
@@ -111,6 +114,30 @@ TEST_CASE("mutation: configurations and indexes") {
     for_each_mutation(index, [&](const std::string& mutated) {
         folder.write("model.safetensors.index.json", mutated);
         check_answer(read_model(path, options), mutated);
+    });
+}
+
+TEST_CASE("mutation: gguf") {
+    const std::string bytes = test::GgufBuilder()
+                                  .word("general.architecture", "qwen2")
+                                  .u32("qwen2.block_count", 1)
+                                  .u32("qwen2.attention.head_count", 2)
+                                  .words("tokenizer.ggml.tokens", {"a", "b"})
+                                  .blocks("token_embd.weight", {1, 32}, 8, 32, 34)
+                                  .blocks("blk.0.attn_q.weight", {2, 32}, 2, 32, 18)
+                                  .floats("blk.0.attn_q.bias", {2})
+                                  .bytes();
+    const test::TempFolder folder;
+    const ReadOptions options = {.tokens = 4, .skip = {}};
+    REQUIRE(read_model(folder.write("x.gguf", bytes), options).ok());
+    for_each_mutation(bytes, [&](const std::string& mutated) {
+        const auto path = folder.write("x.gguf", mutated);
+        check_answer(read_model(path, options), mutated);
+        const Result<GgufModel> model = GgufModel::open(path);
+        check_answer(model, mutated);
+        if (!model.ok()) return;
+        for (const TensorInfo& tensor : model->tensors())
+            if (has_values(tensor)) CHECK(values_of(tensor).size() <= 4 * mutated.size());
     });
 }
 

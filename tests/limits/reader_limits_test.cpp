@@ -4,16 +4,19 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
 #include "calibration/activations.h"
 #include "inputs/benchdnn_layers.h"
+#include "inputs/gguf/header.h"
 #include "inputs/quantization_config.h"
 #include "inputs/read_model.h"
 #include "inputs/text_file.h"
 #include "tests/calibration/array_builder.h"
+#include "tests/inputs/gguf_builder.h"
 #include "tests/inputs/status_checks.h"
 #include "tests/inputs/temp_folder.h"
 #include "tests/support/heap_peak.h"
@@ -25,7 +28,7 @@ TEST_CASE("Text: devices without an end, pipes and folders", "[text]") {
     const auto start = std::chrono::steady_clock::now();
     require_error(read_text_file("/dev/zero").status(), StatusCode::kParseError, {"/dev/zero:1:", "of at most"});
     require_error(read_model("/dev/zero", {}).status(), StatusCode::kParseError, {"/dev/zero"});
-    std::vector<InputFormat> formats = {InputFormat::kSafetensors};
+    std::vector<InputFormat> formats = {InputFormat::kSafetensors, InputFormat::kGguf};
 #ifdef OCTILE_HAS_ONNX
     formats.push_back(InputFormat::kOnnx);
 #endif
@@ -36,8 +39,10 @@ TEST_CASE("Text: devices without an end, pipes and folders", "[text]") {
     const TempFolder folder;
     const auto fifo = folder.path() / "net.safetensors";
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
-    require_error(read_model(fifo, {.tokens = 1, .skip = {}, .format = InputFormat::kSafetensors}).status(),
-                  StatusCode::kIoError, {"expected a regular file"});
+    for (const InputFormat format : {InputFormat::kSafetensors, InputFormat::kGguf}) {
+        require_error(read_model(fifo, {.tokens = 1, .skip = {}, .format = format}).status(), StatusCode::kIoError,
+                      {"expected a regular file"});
+    }
     require_error(Activations::open(fifo).status(), StatusCode::kIoError, {"expected a regular file"});
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
 }
@@ -68,6 +73,34 @@ TEST_CASE("benchdnn: files that include others have an end", "[benchdnn]") {
         many += many;
     folder.write("e", "mb1ic2oc3\n");
     CHECK(parse(many.substr(0, 900 * 10)).ok());
+}
+
+TEST_CASE("gguf: memory by the lists of keys and tensors, none by what they claim", "[gguf]") {
+    const auto parse = [](const std::string& bytes) {
+        return parse_gguf_header(std::as_bytes(std::span(bytes)), "net.gguf");
+    };
+    GgufBuilder many;
+    for (int i = 0; i < 20000; ++i)
+        many.tensor(std::to_string(i), {}, 24, "");
+    for (int i = 0; i < 20000; ++i)
+        many.key(std::to_string(i), GgufBuilder::kU8, "1");
+    // A vocabulary is passed over.
+    many.words("words", std::vector<std::string>(100000, "a"));
+    const std::string bytes = many.bytes() + std::string(64, '\0');
+    CHECK(peak_of([&] { CHECK_FALSE(parse(bytes).ok()); }) < limits::kGgufMemoryPerByte * bytes.size());
+    GgufBuilder empty;
+    for (int i = 0; i < 20000; ++i)
+        empty.tensor(std::to_string(i), {0}, 24, "");
+    const std::string fitting = empty.bytes();
+    CHECK(peak_of([&] { CHECK(parse(fitting).ok()); }) < limits::kGgufMemoryPerByte * fitting.size());
+    const TempFolder folder;
+    const auto path = folder.write("net.gguf", fitting);
+    CHECK(peak_of([&] { CHECK(Checkpoint::open(path, InputFormat::kGguf).ok()); }) <
+          limits::kGgufMemoryPerByte * fitting.size());
+    for (const std::uint64_t claimed : {std::uint64_t{1} << 32, UINT64_MAX}) {
+        const std::string lies = GgufBuilder().claim(claimed, 0).bytes();
+        CHECK(peak_of([&] { CHECK_FALSE(parse(lies).ok()); }) < 10000);
+    }
 }
 
 TEST_CASE("Ignore lists take memory by their size", "[config]") {
