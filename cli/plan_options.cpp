@@ -180,22 +180,22 @@ Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& argumen
 
 Status check_assumptions(const PlanArguments& arguments, const Model& model, const std::string& file) {
     if (!arguments.strict) return {};
+    const auto table =
+        std::find_if(model.left_out.begin(), model.left_out.end(), [](const LeftOut& left) { return left.assumed; });
+    if (table != model.left_out.end()) {
+        return {StatusCode::kParseError, fmt::format("{}: --strict: tensor {}: assumed: a table, by its name",
+                                                     display(file), internal::quote(table->tensor))};
+    }
     const Layer* first = nullptr;
     std::size_t rows = 0;
     for (const Layer& layer : model.layers) {
         if (layer.assumptions.empty()) continue;
         if (rows++ == 0) first = &layer;
     }
-    if (first) {
-        return {StatusCode::kParseError,
-                fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
-                            first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
-    }
-    const auto table =
-        std::find_if(model.left_out.begin(), model.left_out.end(), [](const LeftOut& left) { return left.assumed; });
-    if (table == model.left_out.end()) return {};
-    return {StatusCode::kParseError, fmt::format("{}: --strict: tensor {}: assumed: a table, by its name",
-                                                 display(file), internal::quote(table->tensor))};
+    if (!first) return {};
+    return {StatusCode::kParseError,
+            fmt::format("{}: --strict: layer {}: assumed: {}{}", display(file), internal::quote(first->name),
+                        first->assumptions.front(), rows > 1 ? fmt::format(" ({} rows in all)", rows) : "")};
 }
 
 void report_notes(const std::vector<std::vector<std::string>>& notes) {

@@ -241,6 +241,8 @@ const Families& decoder_families() {
     static const Words gated = {"layers.*.self_attn.q_proj.weight", "layers.*.mlp.gate_proj.weight",
                                 "layers.*.mlp.down_proj.weight"};
     static const Words q = {"layers.*.self_attn.q_proj.weight"};
+    // transformers writes the second beside the layer_types that it made of it, and does not read it again.
+    static const Words gemma2_indifferent = {"cache_implementation", "_sliding_window_pattern"};
     static const Families families = {
         {.model_types = {"smollm3"},
          .signatures = {},
@@ -285,7 +287,7 @@ const Families& decoder_families() {
                      Words{"hidden_activation", "attention_bias", "query_pre_attn_scalar", "final_logit_softcapping",
                            "attn_logit_softcapping", "use_bidirectional_attention", "rope_local_base_freq",
                            "sliding_window_pattern"},
-         .indifferent = {"cache_implementation"},
+         .indifferent = gemma2_indifferent,
          .build = build_gemma2},
         {.model_types = {"gemma3"},
          .signatures = {},
@@ -294,7 +296,7 @@ const Families& decoder_families() {
                      Words{"hidden_activation", "attention_bias", "query_pre_attn_scalar", "final_logit_softcapping",
                            "attn_logit_softcapping", "use_bidirectional_attention", "rope_local_base_freq",
                            "sliding_window_pattern"},
-         .indifferent = {"cache_implementation"},
+         .indifferent = gemma2_indifferent,
          .build = build_gemma2,
          .part = "text_config"},
         {.model_types = {"phi"},

@@ -17,7 +17,8 @@
 namespace octile {
 namespace {
 
-// The layer that a module is; empty: none.
+// The layer that a module is, as far as its tensors tell: until a network says so, that it is one is an assumption.
+// Empty: none.
 std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t tokens) {
     if (module.kind != ModuleKind::kLinear && module.kind != ModuleKind::kNorm) return std::nullopt;
     const bool is_linear = module.kind == ModuleKind::kLinear;
@@ -31,7 +32,8 @@ std::optional<LinearTensor> layer_of(const WeightModule& module, std::int64_t to
                                   .bias = module.bias.has_value(),
                                   .inputs = {},
                                   .weights = module.form,
-                                  .input_unknown = true},
+                                  .input_unknown = true,
+                                  .assumptions = {is_linear ? "a linear by its shape" : "a norm by its shape"}},
                         .weight = module.weight,
                         .bias = module.bias,
                         .input = module.input,

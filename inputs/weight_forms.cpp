@@ -119,10 +119,14 @@ class Parts {
                           .block_rows = block_of(n, rows),
                           .block_columns = block_of(k, columns),
                           .divisor = divisor};
+        if (weight_.type == DataType::kI8 && found.block_columns > 0 && found.block_columns < k) {
+            return fail(scale, "shape: expected one scale for each row of the int8 weights, found " +
+                                   shape_text(scale) + ": int8 in groups of " + std::to_string(found.block_columns) +
+                                   " along K is not read (--skip leaves it out)");
+        }
         if (found.block_rows == 0 || found.block_columns == 0 ||
             (n + found.block_rows - 1) / found.block_rows * ((k + found.block_columns - 1) / found.block_columns) !=
-                count ||
-            (weight_.type == DataType::kI8 && found.block_columns < k)) {
+                count) {
             return fail(scale, "shape: expected one scale or [" + std::to_string(n) + ", 1] to go with the weight's " +
                                    shape_text(weight_) + ", found " + shape_text(scale));
         }

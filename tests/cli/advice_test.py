@@ -179,7 +179,10 @@ class Advice(OctileTest):
         self.write("net.safetensors", safetensors(names))
         self.assertIn("bert by its names", self.succeed("plan", "net.safetensors", "--tokens", "2"))
         self.fail_with(1, ["net.safetensors: --strict: layer", "assumed: bert by its names"], "plan", "net.safetensors", "--tokens", "2", "--strict")
-        # A table is one by its name, unless a network says so.
+        # A linear is one by its shape, and a table by its name, unless a network says so.
+        linear = ["plan", self.write("linear.safetensors", weights()), "--tokens", "2"]
+        self.assertIn("assumed: a linear by its shape", self.succeed(*linear))
+        self.fail_with(1, ['linear.safetensors: --strict: layer "', "assumed: a linear by its shape"], *linear, "--strict")
         table = ["plan", self.write("table.safetensors", weights(**{"embed_tokens.weight": normal_tensor("F32", [9, 4], "t")})), "--tokens", "2"]
         self.fail_with(1, ['table.safetensors: --strict: tensor "embed_tokens.weight": assumed: a table'], *table, "--strict")
         self.assertEqual(json.loads(self.succeed(*table, "--format", "json"))["left_out"][0]["assumed"], True)

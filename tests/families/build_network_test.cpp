@@ -274,12 +274,17 @@ TEST_CASE("families: DeBERTa's convolution stands between the first two blocks")
 }
 
 TEST_CASE("families: Gemma 3's text within a larger configuration, which leaves out what is transformers' default") {
-    const json config = {
-        {"model_type", "gemma3"},
-        {"architectures", {"Gemma3ForConditionalGeneration"}},
-        {"text_config",
-         {{"model_type", "gemma3_text"}, {"hidden_size", 24}, {"intermediate_size", 40}, {"num_hidden_layers", 1}}}};
-    const Model layers = thin(build(config));
+    const json config = {{"model_type", "gemma3"},
+                         {"architectures", {"Gemma3ForConditionalGeneration"}},
+                         {"text_config",
+                          {{"model_type", "gemma3_text"},
+                           {"hidden_size", 24},
+                           {"intermediate_size", 40},
+                           {"num_hidden_layers", 1},
+                           {"_sliding_window_pattern", 6}}}};
+    const FamilyNetwork network = build(config);
+    CHECK(network.unknown_keys.empty());
+    const Model layers = thin(network);
     const auto ends_with = [&](const std::string& ending) {
         const auto found = std::find_if(layers.layers.begin(), layers.layers.end(),
                                         [&](const Layer& layer) { return layer.name.ends_with(ending); });

@@ -63,8 +63,10 @@ TEST_CASE("checkpoint: an index gathers its shards") {
     const TempFolder folder;
     write_shards(folder);
     const auto index = folder.write(kIndexName, kIndex);
-    const std::vector<Layer> expected = {{.name = "layers.0.a", .m = 4, .k = 2, .n = 3, .bias = true},
-                                         {.name = "layers.0.b", .m = 4, .k = 3, .n = 2, .input_unknown = true}};
+    const std::vector<std::string> assumed = {"a linear by its shape"};
+    const std::vector<Layer> expected = {
+        {.name = "layers.0.a", .m = 4, .k = 2, .n = 3, .bias = true, .assumptions = assumed},
+        {.name = "layers.0.b", .m = 4, .k = 3, .n = 2, .input_unknown = true, .assumptions = assumed}};
     CHECK(layers_of(read_model(index, kTokens)) == expected);
     CHECK(layers_of(read_model(folder.path(), kTokens)) == expected);  // before any other file of the folder
     CHECK(layers_of(read_model(folder.write("other.json", kIndex), kTokens)) == expected);
@@ -173,6 +175,11 @@ TEST_CASE("checkpoint: what is wrong with quantized weights") {
     for (const Case& bad : std::vector<Case>{
              {scale, {"other", {4}}, "[]", {"q_proj.weight\": dtype: expected F32, F16 or BF16, found I8"}},
              {scale, {scale, {3, 1}}, "[]", {"weight_scale\": shape: expected one scale or [4, 1]", "[3, 1]"}},
+             {scale,
+              {scale, {4, 2}},
+              "[]",
+              {"weight_scale\": shape: expected one scale for each row of the int8 weights, found [4, 2]",
+               "groups of 4 along K is not read (--skip leaves it out)"}},
              {scale, {scale, {4, 4}}, "[]", {"weight_scale\": shape: "}},
              {scale, {scale, {4, 1}, "I64"}, "[]", {"weight_scale\": dtype: expected F32, F16 or BF16, found I64"}},
              {"lm_head.weight",
