@@ -167,4 +167,9 @@ std::string html_report(std::span<const Plan> plans, std::size_t policies) {
     return html + "</main></body></html>\n";
 }
 
+std::string html_table(const Plan& plan) {
+    return fmt::format("<div><p>{}</p>{}<p>{}</p></div>\n", escape_html(title_of(plan)), table_html(plan_table(plan)),
+                       lines_html(to_text(summarize(plan)) + "\n" + time_summary(plan)));
+}
+
 }  // namespace octile::cli

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "base/output_file.h"
@@ -10,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/left_out_report.h"
 #include "cli/output.h"
+#include "cli/plan_network.h"
 #include "cli/plan_options.h"
 #include "cli/plan_output.h"
 #include "inputs/messages.h"
@@ -54,37 +54,6 @@ bool report_changes(const std::vector<Plan>& before, const std::vector<Plan>& af
     }
     note(fmt::format("{} difference{} from {}", changes, changes == 1 ? "" : "s", old_name));
     return changes > 0;
-}
-
-// A network as it was read, and, with policy `accuracy`, what that found out about it.
-struct Network {
-    Model model;
-    std::vector<PlanOptions> options;
-    std::optional<AccuracyStudy> study;
-};
-
-// Adds what policy `accuracy` needs to those options that are of it.
-Status add_study(const std::filesystem::path& file, const ReadOptions& read, const AccuracySettings& settings,
-                 Network& network) {
-    const auto accuracy = std::find_if(network.options.begin(), network.options.end(),
-                                       [](const PlanOptions& options) { return options.policy == Policy::kAccuracy; });
-    if (accuracy == network.options.end()) return {};
-    Result<AccuracyStudy> study = study_network(file, read, *accuracy, settings);
-    if (!study.ok()) return study.status();
-    network.study = std::move(study).value();
-    accuracy->errors = errors_of(network.model, *network.study);
-    return {};
-}
-
-Result<Network> load(const std::string& file, const Arguments& arguments, const std::vector<PlanOptions>& options,
-                     const AccuracySettings& settings) {
-    const ReadOptions read = read_options(arguments.plan);
-    Result<Model> model = read_model(file, read);
-    if (!model.ok()) return model.status();
-    if (Status status = check_assumptions(arguments.plan, model.value(), file); !status.ok()) return status;
-    Network network{.model = std::move(model).value(), .options = options, .study = {}};
-    if (Status status = add_study(file, read, settings, network); !status.ok()) return status;
-    return network;
 }
 
 // Why one layer of one network is what it is, in words.
@@ -155,7 +124,7 @@ int run_plan(const Arguments& arguments) {
             plans.push_back(std::move(packed->directory().plan));
             continue;
         }
-        const Result<Network> network = load(file, arguments, options.value(), settings.value());
+        const Result<Network> network = load_network(file, arguments.plan, options.value(), settings.value());
         if (!network.ok()) {
             const bool usage = network.status().code() == StatusCode::kInvalidArgument;
             return fail(usage ? kExitUsage : kExitError, network.status().message());
@@ -164,9 +133,8 @@ int run_plan(const Arguments& arguments) {
             note(line);
         if (!arguments.explain.empty()) return run_explain(arguments, network->model, network->options);
         for (const PlanOptions& policy : network->options) {
-            Result<Plan> plan = make_plan(network->model, policy, &notes.emplace_back());
-            if (!plan.ok()) return fail(kExitError, fmt::format("{}: {}", display(file), plan.status().message()));
-            if (policy.policy == Policy::kAccuracy) plan->frontier = network->study->frontier;
+            Result<Plan> plan = plan_of(network.value(), policy, file, &notes.emplace_back());
+            if (!plan.ok()) return fail(kExitError, plan.status().message());
             plans.push_back(std::move(plan).value());
         }
         if (!network->study) continue;

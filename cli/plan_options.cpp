@@ -129,7 +129,7 @@ void add_plan_options(CLI::App& command, PlanArguments& arguments) {
         ->type_name("NAME=N");
 }
 
-Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments) {
+Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments, std::vector<std::string>* notes) {
     PlanOptions options;
     std::vector<Policy> policies;
     if (arguments.policy == kAllPolicies) {
@@ -166,7 +166,7 @@ Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& argumen
             return Status(StatusCode::kInvalidArgument,
                           fmt::format("--db: expected --core NAME beside it: {}", expected_cores()));
         }
-        Result<tuner::DatabaseContent> content = read_records(arguments.database, arguments.accept_stale);
+        Result<tuner::DatabaseContent> content = read_records(arguments.database, arguments.accept_stale, notes);
         if (!content.ok()) return content.status();
         options.measurements = tuner::measurements_of(content->records, is_core);
     }

@@ -47,8 +47,9 @@ std::string input_files_text();
 void add_plan_options(CLI::App& command, PlanArguments& arguments);
 
 // One set of options, or, with --policy all, one for each policy. Measures this machine if the core is "host".
-// kInvalidArgument, naming the option, for what is a usage error.
-Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments);
+// kInvalidArgument, naming the option, for what is a usage error. Notes are printed, or added to `notes`.
+Result<std::vector<PlanOptions>> parse_plan_options(const PlanArguments& arguments,
+                                                    std::vector<std::string>* notes = nullptr);
 
 // With --strict: kParseError for a list in which something is assumed, naming the first row and what.
 Status check_assumptions(const PlanArguments& arguments, const Model& model, const std::string& file);

@@ -28,6 +28,7 @@ LAYERS = {
     # A benchmark, which checks before it times.
     "tuner/measure": ["octile", "base", "planner", "runtime", "tuner", "bench"],
     "cli": ["octile", "base", "planner", "runtime", "packed", "inputs", "calibration", "quantize", "tuner"],
+    "python": ["octile", "base", "planner", "runtime", "packed", "session", "inputs", "inputs/layer_lists", "calibration", "quantize", "cli"],
     "generators": [],
     "examples": ["octile"],
     # An oracle that shares code with its subject proves nothing.
