@@ -180,7 +180,7 @@ class Advice(OctileTest):
         self.assertIn("bert by its names", self.succeed("plan", "net.safetensors", "--tokens", "2"))
         self.fail_with(1, ["net.safetensors: --strict: layer", "assumed: bert by its names"], "plan", "net.safetensors", "--tokens", "2", "--strict")
         # A linear is one by its shape, and a table by its name, unless a network says so.
-        linear = ["plan", self.write("linear.safetensors", weights()), "--tokens", "2"]
+        linear = ["plan", self.write("linear.safetensors", safetensors({"fc.weight": normal_tensor("F32", [8, 8], "fc")})), "--tokens", "2"]
         self.assertIn("assumed: a linear by its shape", self.succeed(*linear))
         self.fail_with(1, ['linear.safetensors: --strict: layer "', "assumed: a linear by its shape"], *linear, "--strict")
         table = ["plan", self.write("table.safetensors", weights(**{"embed_tokens.weight": normal_tensor("F32", [9, 4], "t")})), "--tokens", "2"]
