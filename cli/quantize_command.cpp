@@ -22,6 +22,7 @@
 #include "cli/output.h"
 #include "cli/plan_options.h"
 #include "cli/progress.h"
+#include "cli/shared_linears.h"
 #include "cli/shared_options.h"
 #include "cli/table.h"
 #include "inputs/checkpoint_network.h"
@@ -240,7 +241,7 @@ Result<Done> quantize(const Arguments& arguments, const CLI::App& command) {
             return Status(status.code(), fmt::format("{}: {}", display(arguments.model), status.message()));
     }
     std::vector<std::string> notes;
-    Result<Plan> plan = make_plan(network->model, options, &notes);
+    Result<Plan> plan = make_plan_of_shared(network->model, options, network->tensors.shared, &notes);
     if (!plan.ok())
         return Status(StatusCode::kParseError,
                       fmt::format("{}: {}", display(arguments.model), plan.status().message()));

@@ -65,6 +65,8 @@ Result<Network> load(const std::filesystem::path& path, const PlanArguments& arg
         network.model = std::move(found->model);
         for (const LinearTensor& tensor : found->tensors.layers)
             network.tensors[tensor.layer.name] = {tensor.weight, tensor.bias, tensor.input};
+        for (const auto& [name, owner] : found->tensors.shared)
+            if (network.tensors.contains(owner)) network.tensors[name] = network.tensors.at(owner);
     }
     if (Status status = check_assumptions(arguments, network.model, path.string()); !status.ok()) return status;
     return network;

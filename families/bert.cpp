@@ -96,7 +96,7 @@ class Bert {
     std::string add_pooler(const std::string& x) {
         const std::string at = b_.base + "pooler";
         const std::string first = b_.pool(at + ".first", x, Pooling::kFirst);
-        return b_.other(at, "the activation tanh", {b_.linear(at + ".dense", first, {.features = hidden_})});
+        return b_.tanh(at, b_.linear(at + ".dense", first, {.features = hidden_}));
     }
 
     std::string add_language_head(const std::string& x) {
@@ -147,8 +147,7 @@ class Bert {
 
     std::string dense_of_first(const std::string& x) {
         const std::string first = b_.pool("classifier.first", x, Pooling::kFirst);
-        return b_.other("classifier.tanh", "the activation tanh",
-                        {b_.linear("classifier.dense", first, {.features = hidden_})});
+        return b_.tanh("classifier.tanh", b_.linear("classifier.dense", first, {.features = hidden_}));
     }
 
     NetworkBuilder& b_;

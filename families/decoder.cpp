@@ -7,6 +7,7 @@
 
 #include "base/json_document.h"
 #include "base/printable.h"
+#include "families/encoder_heads.h"
 #include "families/experts.h"
 #include "families/rotary.h"
 
@@ -277,6 +278,7 @@ class Decoder {
 
     // The bare network: an embedding where sentence-transformers says which, else the states of all tokens.
     void add_states(const std::string& x) {
+        if (!b_.options.modules.empty()) return add_embedding(b_, x);
         if (!b_.options.pooling_is_said) return b_.output(x);
         std::string y = b_.pool(b_.options.normalize ? "pooled" : "embedding", x, b_.options.pooling);
         if (!b_.options.normalize) return b_.output(y);

@@ -34,7 +34,8 @@ class Block {
         if (!name) return x;
         if (f_.norms_unknown) return b_.other(at_ + name + ".place", "a norm here, or behind the next sum", {x});
         if (!b_.config.exists() && !b_.has(at_ + name + ".weight") && !b_.has(at_ + name + ".gamma")) return x;
-        return f_.rms ? b_.rms_norm(at_ + name, x, f_.epsilon) : b_.layer_norm(at_ + name, x, f_.epsilon, f_.norm_bias);
+        if (f_.rms) return b_.rms_norm(at_ + name, x, f_.epsilon);
+        return b_.layer_norm(at_ + name, x, f_.epsilon, f_.norm_bias, f_.tensors.empty() ? "" : f_.tensors + name);
     }
 
     // A residual around `part`, and the norm before or behind it.
@@ -49,7 +50,11 @@ class Block {
     }
 
     std::string linear(const char* name, const std::string& x, std::int64_t features, bool bias) {
-        return b_.linear(at_ + name, x, {.features = features, .bias = bias, .transposed = f_.transposed});
+        return b_.linear(at_ + name, x,
+                         {.features = features,
+                          .bias = bias,
+                          .shared = f_.tensors.empty() ? "" : f_.tensors + name,
+                          .transposed = f_.transposed});
     }
 
     std::string add_attention(const AttentionNames& names, const std::string& x, const std::string& context,
@@ -64,16 +69,30 @@ class Block {
         std::string attended;
         if (names.fused) {
             const std::string qkv = linear(names.fused, y, f_.fused > 0 ? f_.fused : 3 * width, f_.qkv_bias);
-            attended = b_.other(attention, "attention over parts of one linear", {qkv}, width_of_out(names, qkv));
+            if (!f_.cut) {
+                attended = b_.other(attention, "attention over parts of one linear", {qkv}, width_of_out(names, qkv));
+                return linear(names.out, attended, f_.hidden, f_.out_bias);
+            }
+            std::vector<std::string> parts;
+            for (const char* part : {"queries", "keys", "values"})
+                parts.push_back(b_.part(at_ + part, qkv, std::ssize(parts), 3));
+            attended = b_.attention(attention, parts, options(), f_.why);
         } else {
             const std::string& states = context.empty() ? y : context;
             const std::string q = linear(names.query, y, width, f_.qkv_bias),
                               k = linear(names.key, states, width, f_.key_bias && f_.qkv_bias),
                               v = linear(names.value, states, width, f_.qkv_bias);
-            attended = b_.attention(attention, {q, k, v}, {.heads = f_.heads, .causal = f_.causal, .rotary = f_.rotary},
-                                    context.empty() ? f_.why : "cross-attention");
+            attended = b_.attention(attention, {q, k, v}, options(), context.empty() ? f_.why : "cross-attention");
         }
         return linear(names.out, attended, f_.hidden, f_.out_bias);
+    }
+
+    GraphBuilder::Attention options() const {
+        return {.heads = f_.heads,
+                .causal = f_.causal,
+                .rotary = f_.rotary,
+                .window = f_.window,
+                .distance_bias = f_.distance_bias};
     }
 
     // What attention over a fused projection yields: what the next linear reads.
@@ -91,6 +110,9 @@ class Block {
         std::string y = linear(f_.names.up, x, f_.names.gate_in_up ? 2 * f_.ffn : f_.ffn, f_.ffn_bias);
         if (f_.names.gate) {
             y = b_.gate(at_ + "gated", gate, y, f_.activation);
+        } else if (f_.names.gate_in_up && f_.cut) {
+            const std::string half = b_.part(at_ + "gate", y, 0, 2);
+            y = b_.gate(at_ + "gated", half, b_.part(at_ + "up", y, 1, 2), f_.activation);
         } else if (f_.names.gate_in_up) {
             y = b_.other(at_ + "gated", "a gate of the two halves of its input", {y},
                          std::max<std::int64_t>(b_.features_of(y) / 2, 1));

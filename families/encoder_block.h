@@ -48,8 +48,13 @@ struct BlockFacts {
     ActivationFact activation = {};
     bool causal = false;
     std::optional<Rotary> rotary = {};
-    std::string why = {};     // no session runs its attention
-    bool transposed = false;  // linears lie [K, N]
+    std::optional<std::int64_t> window = {};
+    std::optional<DistanceBias> distance_bias = {};
+    std::string why = {};  // no session runs its attention
+    // Fused linears yield queries, keys and values, or the activated half of a gate and the other, side by side.
+    bool cut = false;
+    std::string tensors = {};  // of a block that runs once more: what the names of its linears and norms begin with
+    bool transposed = false;   // linears lie [K, N]
 };
 
 // `encoder`: the states that cross-attention reads; empty: there is none.

@@ -41,6 +41,7 @@ Words operator+(Words left, const Words& right);
 using Families = std::vector<Family>;
 
 // One function for each file.
+const Families& albert_families();
 const Families& bart_families();
 const Families& beit_families();
 const Families& bert_families();
@@ -50,6 +51,7 @@ const Families& dinov2_families();
 const Families& gpt_families();
 const Families& llama_families();
 const Families& modernbert_families();
+const Families& nomic_families();
 const Families& swin_families();
 const Families& t5_families();
 const Families& text_encoder_families();

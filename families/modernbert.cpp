@@ -3,6 +3,11 @@
 // transformers/models/modernbert/modeling_modernbert.py and configuration_modernbert.py, 4.57 and 5.24.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
+#include "base/json_document.h"
+#include "base/printable.h"
 #include "families/encoder_block.h"
 #include "families/encoder_heads.h"
 #include "families/family.h"
@@ -10,11 +15,62 @@
 namespace octile {
 namespace {
 
+using nlohmann::json;
+
 constexpr BlockNames kBlock = {.self = {.fused = "attn.Wqkv", .out = "attn.Wo", .norm = "attn_norm"},
                                .up = "mlp.Wi",
                                .gate_in_up = true,
                                .down = "mlp.Wo",
                                .norm = "mlp_norm"};
+
+// Layers that see everything, and those that see tokens up to half of local_attention away; each kind turns by its own
+// angles.
+struct Layers {
+    double global_theta = 160000, local_theta = 10000;
+    std::int64_t window = 64;
+    std::int64_t interval = 3;  // without layer_types: every so many layers see everything
+
+    bool is_local(const Config& config, std::int64_t block) const {
+        if (!config.has("layer_types")) return block % interval != 0;
+        return config.at("layer_types")[static_cast<std::size_t>(block)] == "sliding_attention";
+    }
+};
+
+void check_layer_types(NetworkBuilder& b) {
+    if (!b.config.has("layer_types")) return;
+    const json& types = b.config.at("layer_types");
+    const auto count = static_cast<std::size_t>(b.blocks("num_hidden_layers", b.base + "layers."));
+    const bool fits = types.is_array() && types.size() >= count &&
+                      std::all_of(types.begin(), types.end(),
+                                  [](auto& type) { return type == "full_attention" || type == "sliding_attention"; });
+    if (!fits) fail_at("layer_types", "expected full_attention or sliding_attention for each layer, found another");
+}
+
+// rope_parameters of transformers 5: one kind's.
+double theta_of(NetworkBuilder& b, const char* kind, double otherwise) {
+    const Config parameters = b.config.object("rope_parameters").object(kind);
+    const std::string type = parameters.word_or("rope_type", "default");
+    if (type != "default")
+        b.refuse(fmt::format("rope_parameters.{}.rope_type: expected default, found {}", kind, internal::quote(type)));
+    const double theta = parameters.number_or("rope_theta", otherwise);
+    if (!(theta > 1))
+        b.refuse(fmt::format("rope_parameters.{}.rope_theta: expected a number > 1, found {}", kind, theta));
+    return theta > 1 ? theta : otherwise;
+}
+
+Layers layers_of(NetworkBuilder& b) {
+    check_layer_types(b);
+    Layers layers;
+    layers.global_theta = theta_of(b, "full_attention", b.config.number_or("global_rope_theta", layers.global_theta));
+    // null: as the other layers.
+    const bool same = b.config.lists("local_rope_theta") && !b.config.has("local_rope_theta");
+    layers.local_theta =
+        theta_of(b, "sliding_attention",
+                 same ? layers.global_theta : b.config.number_or("local_rope_theta", layers.local_theta));
+    layers.window = b.config.count_or("local_attention", 128) / 2;
+    layers.interval = b.config.extent_or("global_attn_every_n_layers", layers.interval);
+    return layers;
+}
 
 void build(NetworkBuilder& b) {
     BlockFacts facts;
@@ -27,7 +83,10 @@ void build(NetworkBuilder& b) {
     facts.ffn = b.size("intermediate_size");
     facts.epsilon = b.epsilon("norm_eps", 1e-5);
     facts.activation = b.activation_fact("hidden_activation", "gelu");
-    if (b.config.exists()) b.refuse("model_type: no session runs attention over parts of one linear");
+    facts.heads = b.config.exists() ? b.size("num_attention_heads", 12) : 0;
+    facts.cut = true;
+    const Layers layers = layers_of(b);
+    if (!b.config.exists()) facts.why = "attention of an unknown number of heads";
     const std::string table = b.base + "embeddings.tok_embeddings.weight";
     const std::int64_t vocabulary = b.config.has("vocab_size") ? b.config.extent("vocab_size") : 0;
     std::string x = b.embedding(b.base + "embeddings", {{table, b.indices("token_ids"), vocabulary}}, facts.hidden);
@@ -37,6 +96,9 @@ void build(NetworkBuilder& b) {
     for (std::int64_t block = 0; block < count; block++) {
         // The first reads the embeddings' norm.
         facts.names.self.norm = block == 0 ? nullptr : kBlock.self.norm;
+        const bool local = layers.is_local(b.config, block);
+        facts.rotary = Rotary{local ? layers.local_theta : layers.global_theta};
+        facts.window = local ? std::optional(layers.window) : std::nullopt;
         x = add_block(b, facts, fmt::format("{}{}.", blocks, block), x);
     }
     x = b.layer_norm(b.base + "final_norm", x, facts.epsilon, facts.norm_bias);

@@ -144,7 +144,12 @@ std::string NetworkBuilder::embedding(const std::string& name, std::vector<Embed
     return wrapped(name);
 }
 
-std::string NetworkBuilder::linear(const std::string& name, const std::string& x, const LinearFacts& facts) {
+std::string NetworkBuilder::linear(const std::string& name, const std::string& x, const LinearFacts& given) {
+    LinearFacts facts = given;
+    if (!facts.shared.empty()) {
+        facts.weight = facts.shared + ".weight";
+        facts.shift = facts.shared + ".bias";
+    }
     const std::string weight = facts.weight.empty() ? name + ".weight" : facts.weight;
     std::int64_t n = facts.features, k = features_of(x);
     bool bias = facts.bias;
@@ -180,6 +185,7 @@ std::string NetworkBuilder::add_linear(const std::string& name, const std::strin
     adding(name).linear(wrapped(name), x, n, bias);
     if (!facts.weight.empty()) g_.last().weight = wrapped(facts.weight);
     if (bias && !facts.shift.empty()) g_.last().bias = wrapped(facts.shift);
+    if (!facts.shared.empty()) g_.last().shared = wrapped(facts.shared);
     if (facts.transposed || facts.index) places_[wrapped(name)] = {facts.transposed, facts.index};
     return wrapped(name);
 }
@@ -198,10 +204,12 @@ std::string NetworkBuilder::weight_of_norm(const std::string& name, const char* 
     return name + (renamed ? early : modern);
 }
 
-std::string NetworkBuilder::layer_norm(const std::string& name, const std::string& x, double epsilon, bool bias) {
+std::string NetworkBuilder::layer_norm(const std::string& name, const std::string& x, double epsilon, bool bias,
+                                       const std::string& tensors) {
     // TensorFlow's names, which early checkpoints have.
-    const std::string weight = weight_of_norm(name, ".weight", ".gamma"),
-                      shift = weight_of_norm(name, ".bias", ".beta");
+    const std::string& beginning = tensors.empty() ? name : tensors;
+    const std::string weight = weight_of_norm(beginning, ".weight", ".gamma"),
+                      shift = weight_of_norm(beginning, ".bias", ".beta");
     if (tensors_ && !tensors_->has(weight)) {
         refuse(fmt::format("node {}: expected a tensor {}, found none", quote(wrapped(name)), quote(wrapped(weight))));
         return x;
@@ -237,6 +245,7 @@ std::string NetworkBuilder::rms_norm(const std::string& name, const std::string&
 
 std::string NetworkBuilder::activation(const std::string& name, const std::string& x, const ActivationFact& fact) {
     if (fact.known == Activation::kNone) return x;
+    if (!fact.known && fact.word == "tanh") return tanh(name, x);
     if (!fact.known) return other(name, "the activation " + internal::brief(fact.word), {x});
     adding(name).activation(wrapped(name), x, *fact.known);
     if (fact.assumed) assume(fmt::format("activation {}, the default", fact.word));
@@ -274,14 +283,16 @@ std::string NetworkBuilder::attention(const std::string& name, const std::vector
     } else if (how.rotary && features_of(qkv[0]) / heads % 2 != 0) {
         reason = "attention with a rotary embedding of an odd width";
     }
-    if (reason.empty() && features_of(qkv[0]) / heads % kHeadUnit != 0) {
-        const std::int64_t width = features_of(qkv[0]) / heads;
-        refuse(fmt::format("num_attention_heads: expected heads of a multiple of {} features, found {} of {}",
-                           kHeadUnit, heads, width));
-        reason = fmt::format("attention with heads of {} features", width);
-    }
     if (!reason.empty()) return other(name, reason, qkv);
     return adding(name).attention(wrapped(name), qkv[0], qkv[1], qkv[2], how);
+}
+
+std::string NetworkBuilder::part(const std::string& name, const std::string& x, std::int64_t index,
+                                 std::int64_t parts) {
+    const std::int64_t width = features_of(x) / parts;
+    if (width < 1 || width * parts != features_of(x))
+        return other(name, "a part of rows that are no whole number of it", {x}, std::max<std::int64_t>(width, 1));
+    return adding(name).slice(wrapped(name), x, index * width, width);
 }
 
 std::string NetworkBuilder::pool(const std::string& name, const std::string& x, Pooling pooling) {

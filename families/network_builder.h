@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "families/config.h"
+#include "families/sentence_modules.h"
 #include "families/tensor_list.h"
 #include "octile/graph.h"
 
@@ -31,15 +32,9 @@ struct NetworkOptions {
     bool normalize = true;             // of an encoder without a head
     bool pooling_is_said = false;      // by modules.json; otherwise the two above are assumed
     bool normalization_is_assumed = false;                // where pooling_is_said, by who says nothing of it
+    std::vector<SentenceModule> modules = {};             // those of modules.json, in place of the three above
     bool all_logits = false;                              // of a decoder: those of every token, [tokens, vocabulary]
     std::set<std::string, std::less<>> ignore_keys = {};  // of config.json, as if they were not there
-};
-
-// What stands behind a linear, and whether somebody said so.
-struct ActivationFact {
-    std::optional<Activation> known;  // kNone: there is none; empty: one that Octile has no name for
-    std::string word;                 // as transformers calls it
-    bool assumed = false;
 };
 
 // Where in a tensor a linear's weights are, if not all of it as [N, K].
@@ -97,6 +92,7 @@ class NetworkBuilder {
         bool bias = true;                        // likewise
         std::string weight = {};                 // another tensor than "<name>.weight": a tied head's
         std::string shift = {};                  // another tensor than "<name>.bias"
+        std::string shared = {};                 // the node whose weights it uses: "<shared>.weight", "<shared>.bias"
         bool transposed = false;                 // lies [K, N]
         std::optional<std::int64_t> index = {};  // a matrix of a 3-D tensor
     };
@@ -104,7 +100,9 @@ class NetworkBuilder {
     // A convolution whose stride is its size: a linear over `inputs` values of each patch.
     std::string patches(const std::string& name, const std::string& x, std::int64_t inputs, std::int64_t features,
                         bool bias = true);
-    std::string layer_norm(const std::string& name, const std::string& x, double epsilon, bool bias = true);
+    // `tensors`: those of another norm; empty: its own.
+    std::string layer_norm(const std::string& name, const std::string& x, double epsilon, bool bias = true,
+                           const std::string& tensors = {});
     std::string rms_norm(const std::string& name, const std::string& x, double epsilon, std::int64_t heads = 1);
     std::string activation(const std::string& name, const std::string& x, const ActivationFact& fact);
     std::string add(const std::string& name, const std::string& a, const std::string& b);
@@ -114,6 +112,16 @@ class NetworkBuilder {
     std::string attention(const std::string& name, const std::vector<std::string>& qkv,
                           const GraphBuilder::Attention& options, const std::string& why = {});
     std::string pool(const std::string& name, const std::string& x, Pooling pooling);
+    std::string tanh(const std::string& name, const std::string& x) { return adding(name).tanh(wrapped(name), x); }
+    // x under another name.
+    std::string same(const std::string& name, const std::string& x) {
+        return adding(name).slice(name, x, 0, features_of(x));
+    }
+    // Of x cut into `parts` of one width, the columns of one; where they cannot be, a node that no session runs.
+    std::string part(const std::string& name, const std::string& x, std::int64_t index, std::int64_t parts);
+    std::string concat(const std::string& name, const std::vector<std::string>& inputs) {
+        return adding(name).concat(wrapped(name), inputs);
+    }
     std::string normalize(const std::string& name, const std::string& x) { return adding(name).normalize(name, x); }
     // A node that no session runs; `features` 0: as many as the first input's.
     std::string other(const std::string& name, std::string what, const std::vector<std::string>& inputs,

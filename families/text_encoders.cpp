@@ -1,13 +1,13 @@
-// Encoders of text with blocks of their own names: DistilBERT, ELECTRA, MPNet, ALBERT, DeBERTa v2, Nomic BERT.
+// Encoders of text with blocks of their own names: DistilBERT, ELECTRA, MPNet, DeBERTa v2.
 //
-// transformers/models/{distilbert,electra,mpnet,albert,deberta_v2,nomic_bert}/modeling_*.py and configuration_*.py,
-// 4.57 and 5.24 (nomic_bert: 5.24).
+// transformers/models/{distilbert,electra,mpnet,deberta_v2}/modeling_*.py and configuration_*.py, 4.57 and 5.24.
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "families/encoder_block.h"
 #include "families/encoder_heads.h"
+#include "families/encoder_parts.h"
 #include "families/family.h"
 
 namespace octile {
@@ -21,72 +21,6 @@ constexpr BlockNames kBertBlock = {.self = {.query = "attention.self.query",
                                    .up = "intermediate.dense",
                                    .down = "output.dense",
                                    .norm = "output.LayerNorm"};
-
-BlockFacts facts_of(NetworkBuilder& b, const BlockNames& names, const char* hidden, const char* ffn, const char* heads,
-                    const char* activation, const char* activation_default) {
-    BlockFacts facts;
-    facts.names = names;
-    facts.hidden = b.size(hidden);
-    facts.ffn = b.size(ffn);
-    facts.heads = b.config.exists() ? b.size(heads, 12) : 0;
-    facts.epsilon = b.epsilon("layer_norm_eps", 1e-12);
-    facts.activation = b.activation_fact(activation, activation_default);
-    return facts;
-}
-
-// Rows of words, positions from `offset` on and, with `types`, of token types; a norm behind their sum.
-std::string add_embeddings(NetworkBuilder& b, std::int64_t features, double epsilon, std::int64_t offset, bool types,
-                           const char* norm = "embeddings.LayerNorm", bool positions = true) {
-    const std::string at = b.base + "embeddings.";
-    const auto rows = [&](const char* key) { return b.config.has(key) ? b.config.extent(key) : 0; };
-    const std::int64_t most = b.size("max_position_embeddings", b.knows_tensors() ? 0 : 512);
-    std::vector<EmbeddingTable> tables = {{at + "word_embeddings.weight", b.indices("token_ids"), rows("vocab_size")}};
-    if (types) {
-        const std::int64_t kinds = b.config.exists() ? b.size("type_vocab_size", 2) : 0;
-        tables.push_back({at + "token_type_embeddings.weight", b.indices("token_types", true), kinds});
-    }
-    if (positions) tables.push_back({at + "position_embeddings.weight", "", most, offset});
-    const std::string x = b.embedding(b.base + "embeddings", std::move(tables), features);
-    return b.layer_norm(b.base + norm, x, epsilon);
-}
-
-std::string tanh_of(NetworkBuilder& b, const std::string& name, const std::string& x) {
-    return b.other(name, "the activation tanh", {x});
-}
-
-std::string first_token(NetworkBuilder& b, const std::string& name, const std::string& x) {
-    return b.pool(name, x, Pooling::kFirst);
-}
-
-// A linear of the first token and tanh, where a checkpoint has it.
-std::string add_pooler(NetworkBuilder& b, const std::string& x, std::int64_t hidden, const std::string& dense) {
-    const std::string pooled = b.linear(dense, first_token(b, b.base + "pooler.first", x), {.features = hidden});
-    return tanh_of(b, b.base + "pooler.tanh", pooled);
-}
-
-// Behind a norm: the table of words, or a matrix of its own.
-std::string add_vocabulary(NetworkBuilder& b, const std::string& name, const std::string& x, const std::string& shift) {
-    const bool own = b.has(name + ".weight", !b.config.flag_or("tie_word_embeddings", true));
-    return b.linear(name, x,
-                    {.features = b.size("vocab_size"),
-                     .weight = own ? "" : b.base + "embeddings.word_embeddings.weight",
-                     .shift = b.has(name + ".bias", true) ? "" : shift});
-}
-
-// Heads that are one linear of every token; false: the head is another one.
-bool add_simple_head(NetworkBuilder& b, EncoderHead head, const std::string& x) {
-    if (head == EncoderHead::kTokens) b.output(b.linear("classifier", x, {.features = b.config.labels()}));
-    if (head == EncoderHead::kQuestionAnswering) b.output(b.linear("qa_outputs", x, {.features = b.config.labels()}));
-    return head == EncoderHead::kTokens || head == EncoderHead::kQuestionAnswering;
-}
-
-// A classifier of the first token, as RoBERTa's.
-void add_dense_classifier(NetworkBuilder& b, const std::string& x, std::int64_t hidden,
-                          const ActivationFact& activation) {
-    const std::string dense = b.linear("classifier.dense", first_token(b, "classifier.first", x), {.features = hidden});
-    b.output(b.linear("classifier.out_proj", b.activation("classifier.activation", dense, activation),
-                      {.features = b.config.labels()}));
-}
 
 const ActivationFact kTanh = {std::nullopt, "tanh", false};
 const ActivationFact kGelu = {Activation::kGelu, "gelu", false};
@@ -158,8 +92,22 @@ void build_mpnet(NetworkBuilder& b) {
                                           .norm = "output.LayerNorm"};
     BlockFacts facts =
         facts_of(b, kBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "gelu");
-    facts.why = "attention with a bias by distance";
-    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, b.config.count_or("pad_token_id", 1) + 1, false);
+    const std::string distances = b.base + "encoder.relative_attention_bias.weight";
+    facts.distance_bias = DistanceBias{.tensor = b.wrapped(distances)};
+    // transformers computes with 32 rows of the table, whatever it has.
+    const std::int64_t buckets = b.config.extent_or("relative_attention_num_buckets", 32);
+    const TensorList::Shape* table = b.shape_of(distances);
+    const bool has_table = !b.knows_tensors() || (table && *table == TensorList::Shape{buckets, facts.heads});
+    const bool fits = !b.config.exists() || (buckets == facts.distance_bias->buckets && has_table);
+    if (!fits) {
+        b.refuse(
+            fmt::format("tensor {}: expected [{}, {}], as relative_attention_num_buckets and num_attention_heads "
+                        "say, found another",
+                        b.wrapped(distances), facts.distance_bias->buckets, facts.heads));
+        facts.why = "attention with a bias by distance of another table";
+    }
+    // Positions begin behind that of padding, which is 1 whatever pad_token_id says.
+    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, 2, false);
     x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layer.", x);
     const EncoderHead head = encoder_head(b);
     if (add_simple_head(b, head, x)) return;
@@ -174,50 +122,6 @@ void build_mpnet(NetworkBuilder& b) {
     const bool choice = head == EncoderHead::kMultipleChoice;
     const std::string pooled = b.has(dense + ".weight", true) ? add_pooler(b, x, facts.hidden, dense) : x;
     if (choice) return b.output(b.linear("classifier", pooled, {.features = 1}));
-    add_embedding(b, x);
-}
-
-void build_albert(NetworkBuilder& b) {
-    static constexpr BlockNames kBlock = {.self = {.query = "attention.query",
-                                                   .key = "attention.key",
-                                                   .value = "attention.value",
-                                                   .out = "attention.dense",
-                                                   .norm = "attention.LayerNorm"},
-                                          .up = "ffn",
-                                          .down = "ffn_output",
-                                          .norm = "full_layer_layer_norm"};
-    BlockFacts facts =
-        facts_of(b, kBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "gelu_new");
-    const std::int64_t width = b.size("embedding_size", b.knows_tensors() ? 0 : 128);
-    std::string x = add_embeddings(b, width, facts.epsilon, 0, true);
-    x = b.linear(b.base + "encoder.embedding_hidden_mapping_in", x, {.features = facts.hidden});
-    // Every block is one of few, run again and again: each is a row, however often it runs.
-    const std::string groups = b.base + "encoder.albert_layer_groups.";
-    const std::int64_t count = b.blocks("num_hidden_groups", groups, 1);
-    for (std::int64_t group = 0; group < count; group++) {
-        const std::string input =
-            b.other(fmt::format("{}{}.input", groups, group), "the rows of a block that runs again", {x}, facts.hidden);
-        x = add_blocks(b, facts, "inner_group_num", fmt::format("{}{}.albert_layers.", groups, group), input, 1);
-    }
-    if (b.config.exists()) b.refuse("num_hidden_layers: expected blocks of their own, found one that runs again");
-    const EncoderHead head = encoder_head(b);
-    if (add_simple_head(b, head, x)) return;
-    std::string y;
-    const bool language = head == EncoderHead::kMaskedLanguage || head == EncoderHead::kPretraining;
-    if (language) {
-        y = b.activation("predictions.activation", b.linear("predictions.dense", x, {.features = width}),
-                         facts.activation);
-        y = b.layer_norm("predictions.LayerNorm", y, facts.epsilon);
-        b.output(add_vocabulary(b, "predictions.decoder", y, "predictions.bias"));
-        if (head == EncoderHead::kMaskedLanguage) return;
-    }
-    const std::string dense = b.base + "pooler";
-    std::string pooled = x;
-    if (b.has(dense + ".weight", true)) pooled = add_pooler(b, x, facts.hidden, dense);
-    if (language) return b.output(b.linear("sop_classifier.classifier", pooled, {.features = b.config.labels()}));
-    if (head == EncoderHead::kSequence)
-        return b.output(b.linear("classifier", pooled, {.features = b.config.labels()}));
-    if (head == EncoderHead::kMultipleChoice) return b.output(b.linear("classifier", pooled, {.features = 1}));
     add_embedding(b, x);
 }
 
@@ -294,39 +198,6 @@ void build_deberta(NetworkBuilder& b) {
     add_embedding(b, x);
 }
 
-void build_nomic(NetworkBuilder& b) {
-    static constexpr BlockNames kBlock = {.self = {.fused = "attn.Wqkv", .out = "attn.out_proj", .norm = "norm1"},
-                                          .gate = "mlp.fc12",
-                                          .up = "mlp.fc11",
-                                          .down = "mlp.fc2",
-                                          .norm = "norm2"};
-    BlockFacts facts =
-        facts_of(b, kBlock, "hidden_size", "intermediate_size", "num_attention_heads", "hidden_act", "silu");
-    facts.qkv_bias = facts.out_bias = facts.ffn_bias = false;
-    if (b.config.exists()) b.refuse("model_type: no session runs attention over parts of one linear");
-    std::string x = add_embeddings(b, facts.hidden, facts.epsilon, 0, true, "emb_ln", false);
-    x = add_blocks(b, facts, "num_hidden_layers", b.base + "encoder.layers.", x);
-    const EncoderHead head = encoder_head(b);
-    if (add_simple_head(b, head, x)) return;
-    if (head == EncoderHead::kMaskedLanguage) {
-        const std::string at = "cls.predictions.transform.";
-        std::string y =
-            b.activation(at + "activation", b.linear(at + "dense", x, {.features = facts.hidden}), facts.activation);
-        y = b.layer_norm(at + "layer_norm", y, facts.epsilon);
-        return b.output(add_vocabulary(b, "cls.predictions.decoder", y, "cls.predictions.bias"));
-    }
-    const std::string dense = b.base + "pooler.dense";
-    std::string pooled = x;
-    if (b.has(dense + ".weight", head == EncoderHead::kSequence)) pooled = add_pooler(b, x, facts.hidden, dense);
-    if (head == EncoderHead::kSequence)
-        return b.output(b.linear("classifier", pooled, {.features = b.config.labels()}));
-    add_embedding(b, x);
-}
-
-const Words kSizes = {"vocab_size",        "hidden_size",  "num_hidden_layers",      "num_attention_heads",
-                      "intermediate_size", "hidden_act",   "type_vocab_size",        "layer_norm_eps",
-                      "embedding_size",    "pad_token_id", "max_position_embeddings"};
-
 }  // namespace
 
 const Families& text_encoder_families() {
@@ -346,7 +217,7 @@ const Families& text_encoder_families() {
                           "encoder.layer.*.intermediate.dense.weight", "encoder.layer.*.output.LayerNorm.weight",
                           "encoder.layer.*.output.dense.weight"}}},
          .prefixes = {"", "electra."},
-         .honoured = kSizes,
+         .honoured = encoder_sizes(),
          .indifferent = {"summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout"},
          .build = build_electra},
         {.model_types = {"mpnet"},
@@ -354,37 +225,20 @@ const Families& text_encoder_families() {
                          {"encoder.layer.*.attention.attn.q.weight", "encoder.layer.*.attention.LayerNorm.weight",
                           "encoder.relative_attention_bias.weight"}}},
          .prefixes = {"", "mpnet."},
-         .honoured = kSizes,
-         .indifferent = {"relative_attention_num_buckets"},
+         .honoured = encoder_sizes() + Words{"relative_attention_num_buckets"},
+         .indifferent = {},
          .build = build_mpnet},
-        {.model_types = {"albert"},
-         .signatures = {{"albert",
-                         {"encoder.albert_layer_groups.*.albert_layers.*.attention.query.weight",
-                          "encoder.albert_layer_groups.*.albert_layers.*.ffn.weight",
-                          "encoder.embedding_hidden_mapping_in.weight"}}},
-         .prefixes = {"", "albert."},
-         .honoured = kSizes + Words{"num_hidden_groups", "inner_group_num"},
-         .indifferent = {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
-         .build = build_albert},
         {.model_types = {"deberta-v2"},
          .signatures = {{"deberta-v2",
                          {"encoder.layer.*.attention.self.query_proj.weight", "encoder.rel_embeddings.weight",
                           "encoder.layer.*.intermediate.dense.weight"}}},
          .prefixes = {"", "deberta."},
-         .honoured = kSizes + Words{"relative_attention", "position_biased_input", "pooler_hidden_act", "pos_att_type",
-                                    "share_att_key", "norm_rel_ebd", "position_buckets", "max_relative_positions",
-                                    "conv_kernel_size", "conv_act"},
+         .honoured = encoder_sizes() + Words{"relative_attention", "position_biased_input", "pooler_hidden_act",
+                                             "pos_att_type", "share_att_key", "norm_rel_ebd", "position_buckets",
+                                             "max_relative_positions", "conv_kernel_size", "conv_act"},
          .indifferent = {"pooler_dropout", "pooler_hidden_size", "legacy", "conv_groups", "attention_head_size",
                          "stable_dropout"},
-         .build = build_deberta},
-        {.model_types = {"nomic_bert"},
-         .signatures = {{"nomic_bert",
-                         {"encoder.layers.*.attn.Wqkv.weight", "encoder.layers.*.mlp.fc11.weight",
-                          "encoder.layers.*.mlp.fc12.weight", "encoder.layers.*.norm1.weight"}}},
-         .prefixes = {"", "nomic_bert."},
-         .honoured = kSizes + Words{"rope_parameters", "rope_theta", "head_dim"},
-         .indifferent = {},
-         .build = build_nomic}};
+         .build = build_deberta}};
     return families;
 }
 

@@ -26,6 +26,7 @@ class ConstantTensors {
             features[node.name] = node.features;
             for (const EmbeddingTable& table : node.tables)
                 add(table.tensor, table.rows, node.features);
+            if (node.distance_bias) add(node.distance_bias->tensor, node.distance_bias->buckets, node.heads);
             if (node.op == NodeOp::kLinear) {
                 add(node.weight, node.features, features[node.inputs.front()]);
             } else {

@@ -54,7 +54,8 @@ void add_packed_seeds(const SeedFolder& folder) {
         test::encoder_graph({.hidden = 16, .ffn = 24, .heads = 1, .blocks = 1, .vocabulary = 9, .positions = 12});
     const auto decoder = test::decoder_graph(
         {.hidden = 16, .ffn = 24, .heads = 2, .key_heads = 1, .head = 16, .blocks = 1, .vocabulary = 9});
-    for (const auto& [name, graph] : {std::pair("encoder", encoder), {"decoder", decoder}}) {
+    const auto modern = test::modern_graph({.hidden = 16, .ffn = 24, .heads = 4, .vocabulary = 9});
+    for (const auto& [name, graph] : {std::pair("encoder", encoder), {"decoder", decoder}, {"modern", modern}}) {
         folder.add("graph", name, to_json(graph));
         folder.add("plan", name, to_json(test::plan_of(graph, 8.5)));
         const PlanOptions by_cost = {.policy = Policy::kCost, .core = find_core("neoverse-v2").value(), .threads = 2};

@@ -6,10 +6,12 @@
 //
 // each step of the sums over d and over j one fused multiply-add (finish_ir.py makes them so), with seen[m] = visible +
 // step * m, and total[m] the sum of weights[j, m] over j in sixteen lanes, as norms have it (docs/quantization.md).
+// biased=true: bias[j, m] is added to scores[j, m], and a key whose score is -infinity has weight 0.
 //
 // q [D, M]                 f32; M is tile_m, D a multiple of 16
 // keys [32, D, J / 32]     f32, blocks of 32 keys; those from `count` on are numbers that nothing depends on
 // values [D, count]        f32; count is at most J, and at least every seen[m]
+// bias [32, J / 32, M]     f32, biased; of any strides but the first: rows may overlap
 // scores, weights [32, J / 32, M]   f32: memory that the caller lends
 // y [D, M]                 f32
 #include "Halide.h"
@@ -27,6 +29,7 @@ class Attention : public Generator<Attention> {
     GeneratorParam<int> tile_m{"tile_m", 1};
     GeneratorParam<int> key_vectors{"key_vectors", 2};
     GeneratorParam<int> head_vectors{"head_vectors", 1};  // of a head's features whose sums are computed at once
+    GeneratorParam<bool> biased{"biased", false};
 
     Input<Buffer<float, 2>> q_{"q"};
     Input<Buffer<float, 3>> keys_{"keys"};
@@ -38,13 +41,19 @@ class Attention : public Generator<Attention> {
     Output<Buffer<float, 3>> scores_{"scores"};
     Output<Buffer<float, 3>> weights_{"weights"};
     Output<Buffer<float, 2>> y_{"y"};
+    GeneratorInput<Buffer<float, 3>>* bias_ = nullptr;
+
+    void configure() {
+        if (biased) bias_ = add_input<Buffer<float, 3>>("bias");
+    }
 
     void generate() {
         const Expr blocks = keys_.dim(2).extent();
         features = RDom(0, keys_.dim(1).extent());
         product(j, b, m) = 0.0f;
         product(j, b, m) = strict_float(product(j, b, m) + q_(features, m) * keys_(j, features, b));
-        scores_(j, b, m) = strict_float(product(j, b, m) * scale_);
+        const Expr scaled = strict_float(product(j, b, m) * scale_);
+        scores_(j, b, m) = bias_ ? strict_float(scaled + (*bias_)(j, b, m)) : scaled;
 
         const auto seen = [&](const Expr& key, const Expr& block, const Var& row) {
             return kKeyBlock * block + key < visible_ + step_ * row;
@@ -62,7 +71,8 @@ class Attention : public Generator<Attention> {
         const Expr distance = strict_float(peak(m) - scores_(j, b, m));
         const Expr bounded = select(distance > 87.0f, 87.0f, distance);
         const Expr weight = select(is_nan(distance), distance, strict_float(exp_minus(bounded)));
-        weights_(j, b, m) = select(seen(j, b, m), weight, 0.0f);
+        const Expr weighed = bias_ ? seen(j, b, m) && scores_(j, b, m) != lowest : seen(j, b, m);
+        weights_(j, b, m) = select(weighed, weight, 0.0f);
 
         sum(lane, m) = 0.0f;
         sum(lane, m) = strict_float(sum(lane, m) + weights_(at, halves.y, m));
@@ -122,6 +132,11 @@ class Attention : public Generator<Attention> {
             buffer->dim(1).set_min(0).set_stride(kKeyBlock);
             buffer->dim(2).set_min(0);
         }
+        if (bias_) {
+            bias_->dim(0).set_bounds(0, kKeyBlock);
+            bias_->dim(1).set_min(0);
+            bias_->dim(2).set_min(0);
+        }
         q_.dim(0).set_min(0);
         q_.dim(1).set_min(0);
         values_.dim(0).set_min(0);
@@ -131,7 +146,7 @@ class Attention : public Generator<Attention> {
     }
 
   private:
-    static constexpr int kKeyBlock = 32, kHeadUnit = 16;
+    static constexpr int kKeyBlock = 32, kHeadUnit = 16;  // of runtime/attention.h
 
     Var j{"j"}, b{"b"}, m{"m"}, d{"d"}, lane{"lane"};
     RDom features, halves, present;

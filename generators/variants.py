@@ -354,9 +354,11 @@ def write_if_changed(path: pathlib.Path, text: str) -> None:
 
 
 def add_attention(out: Writer, entry: dict) -> None:
-    for rows in entry["rows"]:
-        out.add(f"attention_{rows}", "attention", {"family": "KernelFamily::kAttention", "tile_m": rows},
-                {"lanes": entry["lanes"], "tile_m": rows, "key_vectors": entry["key_vectors"], "head_vectors": entry.get("head_vectors", 1)})
+    for biased in (False, True):
+        for rows in entry["rows"]:
+            out.add(f"attention_{'biased_' if biased else ''}{rows}", "attention",
+                    {"family": "KernelFamily::kAttention", "tile_m": rows, "combine": "Combine::kResidual" if biased else "Combine::kNone"},
+                    {"lanes": entry["lanes"], "tile_m": rows, "key_vectors": entry["key_vectors"], "head_vectors": entry.get("head_vectors", 1), "biased": biased})
 
 
 def add_network(out: Writer, lanes: int) -> None:

@@ -13,6 +13,7 @@
 #include "base/input_files.h"
 #include "base/json_document.h"
 #include "inputs/messages.h"
+#include "inputs/sentence_transformers.h"
 #include "inputs/text_file.h"
 
 namespace octile {
@@ -94,6 +95,7 @@ Result<Checkpoint> Checkpoint::open(const fs::path& path, InputFormat format) tr
     if (!checkpoint.ok()) return checkpoint;
     checkpoint->follow_prefixes();
     checkpoint->note_adapter();
+    if (Status status = checkpoint->add_modules(); !status.ok()) return status;
     if (Status status = checkpoint->read_quantization(); !status.ok()) return status;
     return checkpoint;
 } catch (const std::bad_alloc&) {
@@ -170,6 +172,19 @@ void Checkpoint::follow_prefixes() {
         index_.emplace(tensor->name, tensor);
     notes_.push_back(
         fmt::format("{}: names of tensors are taken without {}", display(path_), fmt::join(removed, " and ")));
+}
+
+Status Checkpoint::add_modules() {
+    for (const ModuleWeights& weights : weights_of_modules(path_.parent_path())) {
+        Result<SafetensorsFile> file = SafetensorsFile::open(weights.file);
+        if (!file.ok()) return file.status();
+        file->rename([&](const std::string& name) { return weights.prefix + name; });
+        shards_.push_back(std::move(file).value());
+        for (const TensorInfo& tensor : shards_.back().tensors()) {
+            if (!find(tensor.name)) add(tensor);
+        }
+    }
+    return {};
 }
 
 void Checkpoint::note_adapter() {

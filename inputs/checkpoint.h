@@ -27,6 +27,9 @@ class Checkpoint {
     // kIoError for a file that cannot be read, kParseError naming file and field: an index that is not one, a shard
     // without a tensor that the index promises, and all that SafetensorsFile::open() and GgufModel::open() say.
     //
+    // Weights of sentence-transformers' modules behind the network are part of it: 2_Dense/model.safetensors has
+    // "2_Dense.linear.weight".
+    //
     // Names that programs put in front of all of a network's (`module.` of DistributedDataParallel, `base_model.model.`
     // of PEFT) or into them (`_orig_mod.` of torch.compile, `.base_layer` of PEFT) are followed: tensors are called as
     // they were before.
@@ -53,6 +56,7 @@ class Checkpoint {
     void follow_prefixes();
     void note_adapter();
     Status read_quantization();
+    Status add_modules();
     bool has_quantized_weights() const;
 
     std::filesystem::path path_;

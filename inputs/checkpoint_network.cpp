@@ -158,13 +158,15 @@ class Reader {
             network.normalization_is_assumed = gguf_->pooling.has_value();
             return build_network(&*document_, &tensors_, network);
         }
-        const Result<std::optional<SentenceEmbedding>> embedding = read_sentence_embedding(config_.parent_path());
-        if (!embedding.ok()) result_.obstacles.push_back(embedding.status().message());
-        if (!embedding.ok() || embedding.value()) {
-            network.sentence_embedding = network.pooling_is_said = true;
-            network.pooling = embedding.ok() ? embedding.value()->pooling : Pooling::kMean;
-            network.normalize = embedding.ok() && embedding.value()->normalize;
+        Result<std::vector<SentenceModule>> modules = read_sentence_modules(config_.parent_path());
+        if (!modules.ok()) {
+            result_.obstacles.push_back(modules.status().message());
+            network.pooling_is_said = true;
+            network.normalize = false;
+        } else {
+            network.modules = std::move(modules).value();
         }
+        network.sentence_embedding = !modules.ok() || !network.modules.empty();
         return build_network(&*document_, &tensors_, network);
     }
 
@@ -210,6 +212,10 @@ class Reader {
             nodes.emplace(node.name, &node);
         for (const Layer& layer : layers_of(family.graph, 1).layers) {
             if (layer.op != Op::kLinear || known.contains(layer.name)) continue;
+            if (const Node& node = *nodes.at(layer.name); !node.shared.empty()) {
+                result_.tensors.shared.emplace(node.name, node.shared);
+                continue;
+            }
             const auto place = family.places.find(layer.name);
             if (std::optional<LinearTensor> added = linear_of(
                     *nodes.at(layer.name), layer, place == family.places.end() ? WeightPlace() : place->second))
@@ -289,6 +295,8 @@ class Reader {
             else if (row == rows.end())
                 others.push_back(tensor.layer);
         }
+        for (const auto& [name, owner] : result_.tensors.shared)
+            if (rows.contains(name) && rows.contains(owner)) rows.at(name)->weights = rows.at(owner)->weights;
         result_.model.layers.insert(result_.model.layers.end(), others.begin(), others.end());
         for (const std::string& key : unknown_keys_of(family))
             result_.model.notes.push_back(unknown_key_note(config_, key, family.model_type));

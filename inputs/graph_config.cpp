@@ -43,13 +43,10 @@ Result<Graph> graph_of_config(std::string_view text, const std::filesystem::path
 
 Result<Graph> read_graph(const std::filesystem::path& config, const GraphOptions& options) {
     NetworkOptions network = options_of(config, options);
-    const Result<std::optional<SentenceEmbedding>> embedding = read_sentence_embedding(config.parent_path());
-    if (!embedding.ok()) return embedding.status();
-    if (embedding.value()) {
-        network.sentence_embedding = network.pooling_is_said = true;
-        network.pooling = embedding.value()->pooling;
-        network.normalize = embedding.value()->normalize;
-    }
+    Result<std::vector<SentenceModule>> modules = read_sentence_modules(config.parent_path());
+    if (!modules.ok()) return modules.status();
+    network.modules = std::move(modules).value();
+    network.sentence_embedding = !network.modules.empty();
     const Result<std::string> text = read_text_file(config);
     if (!text.ok()) return text.status();
     return graph_of(text.value(), config, options.tensors, network);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct LinearTensors {
     std::vector<LeftOut> left_out;
     std::int64_t parameters = 0;          // of the whole file
     std::vector<std::string> notes = {};  // what there is to say of it, a line each
+    // Linears of a network that use the weights of another one, which is among the layers: its name.
+    std::map<std::string, std::string, std::less<>> shared = {};
 };
 
 // `tokens` is M of every layer. kInvalidArgument for tokens out of range; kParseError, naming file and tensor, for a

@@ -341,7 +341,22 @@ std::uint64_t LinearEntry::step_bytes(const PanelSection& of) const {
     return precision == Precision::kInt4 ? static_cast<std::uint64_t>(matrices() * int4.step_bytes()) : 0;
 }
 
+namespace {
+
+// Whether a graph is of a version that the first readers do not know.
+bool is_new_graph(const std::string& graph) {
+    if (graph.empty()) return false;
+    Result<json> document = internal::parse_json(graph);
+    if (!document.ok()) return false;
+    const internal::TakenApart apart(document.value());
+    const auto version = document->find("octile_graph");
+    return version != document->end() && version->is_number_integer() && *version > 1;
+}
+
+}  // namespace
+
 std::uint32_t version_of(const PackedDirectory& directory) {
+    if (is_new_graph(directory.graph)) return kGraphVersion;
     const bool int4 = std::any_of(directory.linears.begin(), directory.linears.end(),
                                   [](const LinearEntry& linear) { return linear.precision == Precision::kInt4; });
     return int4 ? kInt4Version : kFirstVersion;

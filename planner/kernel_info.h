@@ -22,7 +22,7 @@ enum class KernelFamily {
     kEpilogue,         // z, activation, low, high, output scale, [other] -> y
     kLayerNorm,        // x, weight, epsilon, bias, [residual] -> y, [sum]
     kRmsNorm,          // x, weight, epsilon, [residual] -> y, [sum]
-    kAttention,        // q, keys, values, visible, step, count, scale -> scores, weights, y
+    kAttention,        // q, keys, values, visible, step, count, scale, [bias] -> scores, weights, y
     kSplitHeads,       // x -> y
     kRotary,           // x, cos, sin -> y
     kEmbedding,        // table, index, [sum] -> y
@@ -38,7 +38,7 @@ enum class Scaling {
     kReady,       // they are there already
 };
 
-// What an epilogue does with its second operand.
+// What an epilogue does with its second operand; kResidual: attention with a bias.
 enum class Combine { kNone, kResidual, kGate };
 
 // Which weights a GEMM is for: schedules may tell apart those that do not fit the second-level cache beside the

@@ -36,7 +36,8 @@ Status add_linears(const Graph& graph, const Checkpoint& checkpoint, LinearTenso
     for (const Node& node : graph.nodes) {
         for (const EmbeddingTable& table : node.tables)
             keep.insert(table.tensor);
-        if (node.op != NodeOp::kLinear || known.contains(node.name)) continue;
+        if (!node.shared.empty()) tensors.shared[node.name] = node.shared;
+        if (node.op != NodeOp::kLinear || !node.shared.empty() || known.contains(node.name)) continue;
         LinearTensor added;
         added.layer = *by_name.at(node.name);
         const Result<const TensorInfo*> weight =

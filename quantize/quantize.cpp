@@ -46,7 +46,7 @@ class Quantizer {
   public:
     Quantizer(const Checkpoint& checkpoint, const LinearTensors& tensors, const Plan& plan,
               const QuantizeOptions& options, const std::filesystem::path& path)
-        : checkpoint_(checkpoint), plan_(plan), options_(options), writer_(path) {
+        : checkpoint_(checkpoint), plan_(plan), options_(options), writer_(path), shared_(tensors.shared) {
         for (const LinearTensor& tensor : tensors.layers)
             tensors_.emplace(tensor.layer.name, &tensor);
         // A pair has one input, and so one way to quantize it.
@@ -61,7 +61,8 @@ class Quantizer {
 
     Result<QuantizeReport> run() {
         for (const PlannedLayer& layer : plan_.layers) {
-            if (layer.layer.op == Op::kLinear && !tensors_.contains(layer.layer.name))
+            if (layer.layer.op == Op::kLinear && !tensors_.contains(layer.layer.name) &&
+                !shared_.contains(layer.layer.name))
                 return of_layer(layer.layer, parse_error("expected its weights in the checkpoint, found none"));
         }
         find_jobs();
@@ -109,6 +110,7 @@ class Quantizer {
             if (const PlannedLayer* gate = gate_of(layer)) gates.insert(gate->layer.name);
         for (const PlannedLayer& layer : plan_.layers) {
             if (layer.layer.op != Op::kLinear || gates.contains(layer.layer.name)) continue;
+            if (shared_.contains(layer.layer.name)) continue;
             add_job(layer, gate_of(layer));
         }
     }
@@ -365,6 +367,7 @@ class Quantizer {
     Plan plan_;
     const QuantizeOptions& options_;
     PackedWriter writer_;
+    const std::map<std::string, std::string, std::less<>>& shared_;
     std::unordered_map<std::string_view, const LinearTensor*> tensors_;
     std::unordered_map<std::string_view, const PlannedLayer*> planned_;  // linears
     std::unordered_set<const TensorInfo*> used_;

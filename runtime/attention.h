@@ -3,12 +3,18 @@
 
 #include <cstdint>
 
-#include "octile/graph.h"  // kHeadUnit
 #include "octile/status.h"
 #include "runtime/kernel_table.h"
 #include "runtime/network_kernels.h"
 
 namespace octile {
+
+// Kernels multiply heads of a multiple of so many features; others are padded with 0, which changes no sum.
+inline constexpr std::int64_t kHeadUnit = 16;
+
+constexpr std::int64_t padded_head(std::int64_t features) {
+    return (features + kHeadUnit - 1) / kHeadUnit * kHeadUnit;
+}
 
 // Keys come in blocks of this many, side by side: [key_heads][blocks][features][32].
 inline constexpr std::int64_t kKeyBlock = 32;
@@ -28,7 +34,7 @@ struct RotaryRows {
     const float *cos = nullptr, *sin = nullptr;
 };
 
-// y = x, rotated or not, of all heads and tokens.
+// y = x, rotated or not, of all heads and tokens. x has `features` of each head, y padded_head() of them.
 Status place_heads(const NetworkKernels& kernels, const HeadView& x, const HeadView& y, std::int64_t features,
                    std::int64_t heads, std::int64_t tokens, const RotaryRows& rotary);
 
@@ -39,8 +45,12 @@ struct AttentionTile {
     const float* keys = nullptr;    // [blocks, features, 32]
     const float* values = nullptr;  // [count, features]
     std::int64_t value_stride = 0;
-    std::int64_t features = 0;
+    std::int64_t features = 0;  // a multiple of kHeadUnit
     float scale = 1;
+    // Query i adds bias[i * bias_stride + j] to the score of key j, up to the end of the last block of keys; null:
+    // none. Where that makes it -infinity, the key has no weight.
+    const float* bias = nullptr;
+    std::int64_t bias_stride = 0;
     // Query i sees the keys before visible + step * i.
     std::int32_t visible = 0, step = 0;
     float* y = nullptr;  // [queries, features]

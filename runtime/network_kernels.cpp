@@ -68,14 +68,18 @@ Result<NetworkKernels> NetworkKernels::find(IsaSet isas) {
     found.normalize = one(KernelFamily::kNormalize, any);
     found.split_heads = one(KernelFamily::kSplitHeads, any);
     found.rotary = one(KernelFamily::kRotary, any);
-    if (const Kernel* best = one(KernelFamily::kAttention, any)) {
+    for (const auto& [kernels, combine] :
+         {std::pair(&found.attention, Combine::kNone), {&found.biased_attention, Combine::kResidual}}) {
+        const auto matches = [combine = combine](const KernelInfo& info) { return info.combine == combine; };
+        const Kernel* best = one(KernelFamily::kAttention, matches);
         for (const Kernel& kernel : kernel_table()) {
-            if (kernel.info.family == KernelFamily::kAttention && kernel.info.isa == best->info.isa)
-                found.attention.push_back(&kernel);
+            const KernelInfo& info = kernel.info;
+            if (best && info.family == KernelFamily::kAttention && info.isa == best->info.isa && matches(info))
+                kernels->push_back(&kernel);
         }
+        std::sort(kernels->begin(), kernels->end(),
+                  [](const Kernel* a, const Kernel* b) { return a->info.tile_m > b->info.tile_m; });
     }
-    std::sort(found.attention.begin(), found.attention.end(),
-              [](const Kernel* a, const Kernel* b) { return a->info.tile_m > b->info.tile_m; });
     if (complete) return found;
     return Status(StatusCode::kUnsupported, fmt::format("no kernels for a network on ISA levels: {}", to_string(isas)));
 }

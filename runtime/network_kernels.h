@@ -17,7 +17,8 @@ struct NetworkKernels {
     // [none, residual][type of the table]
     std::array<std::array<const Kernel*, 3>, 2> embedding{};
     const Kernel *mean_pool = nullptr, *normalize = nullptr, *split_heads = nullptr, *rotary = nullptr;
-    std::vector<const Kernel*> attention;  // by the number of queries, most first
+    // By the number of queries, most first; the same numbers with a bias.
+    std::vector<const Kernel*> attention, biased_attention;
 
     // kUnsupported if the levels lack one.
     static Result<NetworkKernels> find(IsaSet isas);

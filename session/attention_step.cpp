@@ -11,6 +11,7 @@
 #include "runtime/matrix.h"
 #include "runtime/parallel.h"
 #include "session/step.h"
+#include "session/tensors.h"
 
 namespace octile {
 namespace {
@@ -28,18 +29,28 @@ class Attention : public Step {
           values_(inputs[2]),
           output_(output),
           head_(node.features / node.heads),
+          wide_(padded_head(head_)),
           group_(node.heads / node.key_heads) {
         const auto sequences = static_cast<std::size_t>(context.options.max_sequences) + 1;
         chunks_.resize(sequences);
         units_.resize(sequences);
     }
 
-    Status prepare(RotaryTables& tables) {
-        if (head_ % kHeadUnit != 0) {
-            return Status(StatusCode::kUnsupported,
-                          fmt::format("heads of {} features; expected a multiple of {}", head_, kHeadUnit));
+    Status prepare(StepContext& context) {
+        if (node_.heads * wide_ > kMaxElements / context.options.max_rows) {
+            return Status(StatusCode::kInvalidArgument,
+                          fmt::format("{} rows of {} heads of {} features; expected at most {} elements in all",
+                                      context.options.max_rows, node_.heads, wide_, kMaxElements));
         }
-        if (node_.rotary) table_ = &tables.get(*node_.rotary, head_, context_.max_keys());
+        if (node_.rotary) table_ = &context.rotary_tables.get(*node_.rotary, head_, context.max_keys());
+        std::vector<float> bias;
+        for (const TensorUse& use : tensors_of(node_)) {
+            const MatrixView* tensor = context.parameters.tensor(use.tensor);
+            if (Status status = check_tensor(use, tensor); !status.ok()) return status;
+            bias = floats_of(*tensor);
+        }
+        if (node_.window || node_.distance_bias)
+            distances_ = &context.distance_tables.get(node_, bias, context.max_keys());
         if (!node_.causal) return {};
         if (slot_floats() > INT64_MAX / 4 / context_.options.max_sequences) return out_of_memory(SIZE_MAX);
         const auto bytes = static_cast<std::size_t>(context_.options.max_sequences * slot_floats()) * sizeof(float);
@@ -49,7 +60,8 @@ class Attention : public Step {
     std::size_t cache_bytes() const override { return cache_.bytes(); }
 
     std::size_t scratch_bytes() const override {
-        return static_cast<std::size_t>(rotated_floats() + call_floats() + context_.pieces * piece_floats()) *
+        return static_cast<std::size_t>(query_floats() + call_floats() + value_floats() +
+                                        context_.pieces * piece_floats()) *
                sizeof(float);
     }
 
@@ -60,27 +72,38 @@ class Attention : public Step {
     }
 
   private:
-    std::int64_t key_features() const { return node_.key_heads * head_; }
+    // Heads as the kernels read them.
+    bool padded() const { return wide_ != head_; }
+    std::int64_t key_features() const { return node_.key_heads * wide_; }
     // Of one sequence in the cache: its keys, then its values, each head by itself.
     std::int64_t slot_blocks() const { return key_blocks(context_.options.max_context); }
     std::int64_t slot_keys() const { return slot_blocks() * kKeyBlock * key_features(); }
     std::int64_t slot_floats() const { return slot_keys() + context_.options.max_context * key_features(); }
 
-    std::int64_t rotated_floats() const {
-        return node_.rotary ? round_up(context_.options.max_rows * node_.features, kHeadUnit) : 0;
-    }
+    // Queries of this call, where they are turned or padded.
+    bool places_queries() const { return node_.rotary || padded(); }
+    std::int64_t query_floats() const { return places_queries() ? context_.options.max_rows * node_.heads * wide_ : 0; }
     // Keys of this call, where no cache holds them; each sequence begins a block.
     std::int64_t call_floats() const {
         if (node_.causal) return 0;
         const SessionOptions& options = context_.options;
         return (key_blocks(options.max_rows) + options.max_sequences) * kKeyBlock * key_features();
     }
-    std::int64_t piece_floats() const { return attention_scratch(context_.kernels, context_.max_keys()); }
+    // Values of this call, where they are padded and no cache holds them.
+    std::int64_t value_floats() const {
+        return padded() && !node_.causal ? context_.options.max_rows * key_features() : 0;
+    }
+    // Scores, and what padded heads yield.
+    std::int64_t score_floats() const { return attention_scratch(context_.kernels, context_.max_keys()); }
+    std::int64_t piece_floats() const {
+        return score_floats() + (padded() ? std::max(kQueryBlock, group_) * wide_ : 0);
+    }
 
-    float* rotated(const Frame& frame) const { return frame.scratch<float>(scratch_); }
-    float* call_keys(const Frame& frame) const { return rotated(frame) + rotated_floats(); }
+    float* queries_of(const Frame& frame) const { return frame.scratch<float>(scratch_); }
+    float* call_keys(const Frame& frame) const { return queries_of(frame) + query_floats(); }
+    float* call_values(const Frame& frame) const { return call_keys(frame) + call_floats(); }
     float* piece(const Frame& frame, int index) const {
-        return call_keys(frame) + call_floats() + index * piece_floats();
+        return call_values(frame) + value_floats() + index * piece_floats();
     }
     float* slot(std::int64_t sequence) const {
         return reinterpret_cast<float*>(const_cast<std::byte*>(cache_.data())) + sequence * slot_floats();
@@ -92,10 +115,10 @@ class Attention : public Step {
         std::int64_t head_stride;
     };
     Keys keys_of(const Frame& frame, std::int64_t sequence) const {
-        if (node_.causal) return {slot(sequence), slot_blocks() * kKeyBlock * head_};
+        if (node_.causal) return {slot(sequence), slot_blocks() * kKeyBlock * wide_};
         const std::int64_t blocks = chunks_[static_cast<std::size_t>(sequence)];
         const std::int64_t own = key_blocks(frame.lengths[static_cast<std::size_t>(sequence)]);
-        return {call_keys(frame) + blocks * kKeyBlock * key_features(), own * kKeyBlock * head_};
+        return {call_keys(frame) + blocks * kKeyBlock * key_features(), own * kKeyBlock * wide_};
     }
 
     static std::int64_t length(const Frame& frame, std::int64_t sequence) {
@@ -162,20 +185,24 @@ class Attention : public Step {
         if (node_.rotary) {
             const auto at = static_cast<std::size_t>(position * table_->half);
             rotary = {table_->cos.data() + at, table_->sin.data() + at};
-            const HeadView target{rotated(frame) + row * node_.features, 1, head_, node_.features};
+        }
+        if (places_queries()) {
+            const std::int64_t features = node_.heads * wide_;
+            const HeadView target{queries_of(frame) + row * features, 1, wide_, features};
             const Status status =
                 place_heads(context_.kernels, heads_of(frame[queries_]), target, head_, node_.heads, tokens, rotary);
             if (!status.ok()) return status;
         }
         const Keys keys = keys_of(frame, sequence);
-        float* target = keys.data + position / kKeyBlock * kKeyBlock * head_ + position % kKeyBlock;
+        float* target = keys.data + position / kKeyBlock * kKeyBlock * wide_ + position % kKeyBlock;
         Status status = place_heads(context_.kernels, heads_of(frame[keys_]), {target, kKeyBlock, keys.head_stride, 1},
                                     head_, node_.key_heads, tokens, rotary);
-        if (!status.ok() || !node_.causal) return status;
-        float* values = slot(sequence) + slot_keys() + position * head_;
-        return place_heads(context_.kernels, heads_of(frame[values_]),
-                           {values, 1, context_.options.max_context * head_, head_}, head_, node_.key_heads, tokens,
-                           {});
+        if (!status.ok() || (!node_.causal && !padded())) return status;
+        const HeadView values = node_.causal
+                                    ? HeadView{slot(sequence) + slot_keys() + position * wide_, 1,
+                                               context_.options.max_context * wide_, wide_}
+                                    : HeadView{call_values(frame) + row * key_features(), 1, wide_, key_features()};
+        return place_heads(context_.kernels, heads_of(frame[values_]), values, head_, node_.key_heads, tokens, {});
     }
 
     Status multiply(const Frame& frame) {
@@ -192,38 +219,71 @@ class Attention : public Step {
         const std::int64_t token = grouped ? 0 : unit % blocks * kQueryBlock;
         const std::int64_t row = frame.first_row[static_cast<std::size_t>(sequence)] + token;
 
+        const std::int64_t queries = grouped ? group_ : std::min(kQueryBlock, tokens - token);
+        const std::int64_t position = before + token;
         AttentionTile tile;
-        tile.features = head_;
+        tile.features = wide_;
         tile.scale = static_cast<float>(node_.scale);
         const MatrixView& x = frame[queries_];
-        const float* queries = node_.rotary ? rotated(frame) : static_cast<const float*>(x.data);
-        const std::int64_t x_stride = node_.rotary ? node_.features : x.row_stride;
-        const MutableMatrixView y = frame.target(output_);
-        tile.queries = queries + row * x_stride + head * head_;
-        tile.query_stride = grouped ? head_ : x_stride;
-        tile.y = static_cast<float*>(y.data) + row * y.row_stride + head * head_;
-        tile.y_stride = grouped ? head_ : y.row_stride;
+        const bool placed = places_queries();
+        const std::int64_t x_stride = placed ? node_.heads * wide_ : x.row_stride;
+        tile.queries = (placed ? queries_of(frame) : static_cast<const float*>(x.data)) + row * x_stride + head * wide_;
+        tile.query_stride = grouped ? wide_ : x_stride;
         const Keys keys = keys_of(frame, sequence);
         tile.keys = keys.data + key_head * keys.head_stride;
-        tile.visible = static_cast<std::int32_t>(before + (node_.causal ? token + 1 : tokens));
+        tile.visible = static_cast<std::int32_t>(node_.causal ? position + 1 : tokens);
         tile.step = node_.causal && !grouped ? 1 : 0;
+        set_values(frame, sequence, key_head, tile);
+        if (distances_) limit(tile, head, position, queries, grouped);
+
+        const MutableMatrixView y = frame.target(output_);
+        float* target = static_cast<float*>(y.data) + row * y.row_stride + head * head_;
+        const std::int64_t stride = grouped ? head_ : y.row_stride;
+        tile.y = padded() ? scratch + score_floats() : target;
+        tile.y_stride = padded() ? wide_ : stride;
+        Status status = attend(context_.kernels, tile, queries, scratch);
+        for (std::int64_t query = 0; padded() && status.ok() && query < queries; query++)
+            std::copy_n(tile.y + query * wide_, head_, target + query * stride);
+        return status;
+    }
+
+    void set_values(const Frame& frame, std::int64_t sequence, std::int64_t key_head, AttentionTile& tile) const {
+        const std::int64_t first = frame.first_row[static_cast<std::size_t>(sequence)];
         if (node_.causal) {
-            tile.values = slot(sequence) + slot_keys() + key_head * context_.options.max_context * head_;
-            tile.value_stride = head_;
+            tile.values = slot(sequence) + slot_keys() + key_head * context_.options.max_context * wide_;
+            tile.value_stride = wide_;
+        } else if (padded()) {
+            tile.values = call_values(frame) + first * key_features() + key_head * wide_;
+            tile.value_stride = key_features();
         } else {
             const MatrixView& v = frame[values_];
-            tile.values = static_cast<const float*>(v.data) +
-                          frame.first_row[static_cast<std::size_t>(sequence)] * v.row_stride + key_head * head_;
+            tile.values = static_cast<const float*>(v.data) + first * v.row_stride + key_head * head_;
             tile.value_stride = v.row_stride;
         }
-        return attend(context_.kernels, tile, grouped ? group_ : std::min(kQueryBlock, tokens - token), scratch);
+    }
+
+    // What distances add, and only the blocks of keys that some query sees.
+    void limit(AttentionTile& tile, std::int64_t head, std::int64_t position, std::int64_t queries,
+               bool grouped) const {
+        std::int64_t first = 0;
+        if (node_.window) {
+            const std::int64_t last = position + (grouped ? 0 : queries - 1);
+            first = std::max<std::int64_t>(position - *node_.window, 0) / kKeyBlock * kKeyBlock;
+            tile.visible = static_cast<std::int32_t>(std::min<std::int64_t>(tile.visible, last + *node_.window + 1));
+            tile.visible -= static_cast<std::int32_t>(first);
+            tile.keys += first * wide_;
+            tile.values += first * tile.value_stride;
+        }
+        tile.bias = distances_->row(head) + distances_->centre + first - position;
+        tile.bias_stride = grouped ? distances_->head_stride() : -1;
     }
 
     const StepContext& context_;
     const Node& node_;
     int queries_, keys_, values_, output_;
-    std::int64_t head_, group_;
+    std::int64_t head_, wide_, group_;  // features of a head, and as the kernels have them; heads of queries of a key's
     const RotaryTable* table_ = nullptr;
+    const DistanceTable* distances_ = nullptr;  // of a window or a bias
     AlignedBuffer cache_;
     // Work before each sequence: blocks of keys to place, units of queries to multiply.
     std::vector<std::int64_t> chunks_, units_;
@@ -249,7 +309,7 @@ std::size_t RotaryTables::bytes() const {
 Result<std::unique_ptr<Step>> make_attention(StepContext& context, const Node& node, std::span<const int> inputs,
                                              int output) {
     auto step = std::make_unique<Attention>(context, node, inputs, output);
-    if (Status status = step->prepare(context.rotary_tables); !status.ok()) return status;
+    if (Status status = step->prepare(context); !status.ok()) return status;
     return std::unique_ptr<Step>(std::move(step));
 }
 

@@ -63,7 +63,7 @@ class Compiler {
             if (node.op == NodeOp::kLinear) {
                 step.fused = &fused_.linears.at(node.name);
                 step.last = step.fused->last;
-                step.linear = context_.parameters.linear(node.name);
+                step.linear = context_.parameters.linear(packed_name(node));
                 if (Status status = check_linear(*step.fused, step.linear); !status.ok()) return status;
             }
             order_.push_back(step);

@@ -32,6 +32,8 @@ class Fuser {
             }
             if (Status status = fuse(node, *found->second); !status.ok()) return status;
         }
+        for (const auto& [name, linear] : result_.linears)
+            if (Status status = check_shared(linear); !status.ok()) return status;
         // Pointers into a map stay; those of pairs are known only now.
         for (auto& [name, linear] : result_.linears)
             absorb(linear);
@@ -90,6 +92,22 @@ class Fuser {
         ready_[linear.last->name] = readers_.place_of(node.name);
         result_.linears.emplace(node.name, std::move(linear));
         return {};
+    }
+
+    // One set of packed weights has one precision, one activation and one way to quantize rows.
+    Status check_shared(const FusedLinear& linear) const {
+        const Node& node = *linear.node;
+        if (node.shared.empty()) return {};
+        const auto owner = result_.linears.find(node.shared);
+        const bool alike = owner != result_.linears.end() && !owner->second.gate && !linear.gate &&
+                           owner->second.options.precision == linear.options.precision &&
+                           owner->second.options.activation == linear.options.activation &&
+                           owner->second.options.input_scaling == linear.options.input_scaling &&
+                           owner->second.options.input_scale == linear.options.input_scale;
+        if (alike) return {};
+        return fail(node, fmt::format("expected to be planned as {} is, whose weights it shares, found another "
+                                      "precision or activation",
+                                      quote(node.shared)));
     }
 
     Status take_activation(FusedLinear& linear, Activation activation) {

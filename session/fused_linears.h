@@ -27,8 +27,14 @@ struct FusedLinears {
     std::map<std::string_view, const FusedLinear*> absorbed;  // nodes that a linear stands for, itself left out
 };
 
+// The name that a linear's weights are packed under.
+inline const std::string& packed_name(const Node& linear) {
+    return linear.shared.empty() ? linear.name : linear.shared;
+}
+
 // kInvalidArgument if the plan is none of this graph: a linear that it lacks, another shape, an activation or residual
-// that the graph does not have behind it. Refers to the graph.
+// that the graph does not have behind it, other options than those of the linear whose weights it shares. Refers to the
+// graph.
 Result<FusedLinears> fuse_linears(const Graph& graph, const GraphReaders& readers, const Plan& plan);
 
 }  // namespace octile

@@ -15,17 +15,19 @@ namespace {
 
 using internal::quote;
 
-constexpr std::array<std::string_view, 11> kNodeOps = {"embedding",  "linear",    "layernorm", "rmsnorm",
-                                                       "activation", "add",       "gate",      "attention",
-                                                       "pool",       "normalize", "other"};
+constexpr std::array<std::string_view, 14> kNodeOps = {"embedding", "linear", "layernorm", "rmsnorm", "activation",
+                                                       "add",       "gate",   "attention", "pool",    "normalize",
+                                                       "tanh",      "slice",  "concat",    "other"};
 constexpr std::array<std::string_view, 3> kRowsUnits = {"tokens", "sequences", "fixed"};
-constexpr std::array<std::string_view, 3> kPoolings = {"mean", "first", "last"};
+constexpr std::array<std::string_view, 6> kPoolings = {"mean", "first",         "last",
+                                                       "max",  "mean_sqrt_len", "weighted_mean"};
 static_assert(kNodeOps.size() == static_cast<std::size_t>(NodeOp::kOther) + 1);
 static_assert(kRowsUnits.size() == static_cast<std::size_t>(Rows::Unit::kFixed) + 1);
-static_assert(kPoolings.size() == static_cast<std::size_t>(Pooling::kLast) + 1);
+static_assert(kPoolings.size() == static_cast<std::size_t>(Pooling::kWeightedMean) + 1);
 
 constexpr std::size_t kAnyCount = SIZE_MAX;
-constexpr std::array<std::size_t, kNodeOps.size()> kInputCounts = {0, 1, 1, 1, 1, 2, 2, 3, 1, 1, kAnyCount};
+constexpr std::array<std::size_t, kNodeOps.size()> kInputCounts = {0, 1, 1, 1, 1, 2,         2,
+                                                                   3, 1, 1, 1, 1, kAnyCount, kAnyCount};
 
 std::string expected(std::string_view field, const std::string& what, std::string_view found) {
     return fmt::format("{}: expected {}, found {}", field, what, found);
@@ -64,6 +66,17 @@ std::string check_rotary(const Rotary& rotary) {
     return expected("rotary.original_context", "an integer >= 1", scaling.original_context);
 }
 
+std::string check_distance_bias(const DistanceBias& bias) {
+    if (bias.tensor.empty()) return "distance_bias.tensor: expected a tensor, found none";
+    if (bias.buckets < 4 || bias.buckets % 4 != 0 || bias.buckets > kMostDistanceBuckets) {
+        return expected("distance_bias.buckets", fmt::format("a multiple of 4 up to {}", kMostDistanceBuckets),
+                        bias.buckets);
+    }
+    if (bias.max_distance > bias.buckets / 4 && bias.max_distance <= kMostBiasDistance) return {};
+    return expected("distance_bias.max_distance", fmt::format("{} to {}", bias.buckets / 4 + 1, kMostBiasDistance),
+                    bias.max_distance);
+}
+
 std::string text_of(const Rows& rows) {
     std::string text =
         rows.unit == Rows::Unit::kFixed ? fmt::format("{}", rows.count) : std::string(name_of(rows.unit));
@@ -95,8 +108,9 @@ Rows rows_of(const Node& node, std::span<const GraphValue> inputs) {
 // Shapes of one node's inputs, all of which are there.
 class NodeCheck {
   public:
-    NodeCheck(const Graph& graph, const Node& node, std::span<const GraphValue> inputs)
-        : graph_(graph), node_(node), inputs_(inputs) {}
+    // `shared`: the linear above that node.shared names; null: there is none.
+    NodeCheck(const Graph& graph, const Node& node, std::span<const GraphValue> inputs, const Node* shared)
+        : graph_(graph), node_(node), inputs_(inputs), shared_(shared) {}
 
     std::string run() const {
         for (std::size_t i = 0; i < inputs_.size(); i++) {
@@ -105,6 +119,8 @@ class NodeCheck {
             if (inputs_[i].rows != inputs_[0].rows && node_.op != NodeOp::kOther)
                 return rows_of_two_kinds(inputs_[0].rows, inputs_[i].rows);
         }
+        if (!node_.shared.empty() && node_.op != NodeOp::kLinear)
+            return expected("shared", fmt::format("none for {}", name_of(node_.op)), quote(node_.shared));
         if (node_.rows && node_.op != NodeOp::kEmbedding && node_.op != NodeOp::kOther)
             return fmt::format("rows: expected none for {}, found {}", name_of(node_.op), text_of(*node_.rows));
         if (std::string text = check_rows(node_.rows); !text.empty()) return "rows: " + text;
@@ -114,7 +130,7 @@ class NodeCheck {
             case NodeOp::kEmbedding:
                 return check_embedding();
             case NodeOp::kLinear:
-                return node_.weight.empty() ? "weight: expected a tensor, found none" : std::string();
+                return check_linear();
             case NodeOp::kLayerNorm:
             case NodeOp::kRmsNorm:
                 return check_norm();
@@ -130,6 +146,16 @@ class NodeCheck {
             case NodeOp::kPool:
                 if (inputs_[0].pooled()) return "inputs: expected rows of tokens, found rows of sequences";
                 return same_features(0);
+            case NodeOp::kTanh:
+                return same_features(0);
+            case NodeOp::kSlice:
+                if (node_.first >= 0 && node_.first <= inputs_[0].features - node_.features) return {};
+                return expected("first",
+                                fmt::format("{} columns within the {} of {}", node_.features, inputs_[0].features,
+                                            quote(node_.inputs[0])),
+                                fmt::format("those from {} on", node_.first));
+            case NodeOp::kConcat:
+                return check_concat();
             case NodeOp::kOther:
                 return node_.what.empty() ? "what: expected what the node is, found nothing" : std::string();
             case NodeOp::kNormalize:
@@ -144,6 +170,24 @@ class NodeCheck {
         if (inputs_[input].features == node_.features) return {};
         return expected("features", fmt::format("{} as {} has", inputs_[input].features, quote(node_.inputs[input])),
                         node_.features);
+    }
+
+    std::string check_linear() const {
+        if (node_.weight.empty()) return "weight: expected a tensor, found none";
+        if (node_.shared.empty()) return {};
+        const bool same = shared_ && shared_->shared.empty() && shared_->features == node_.features &&
+                          shared_->weight == node_.weight && shared_->bias == node_.bias;
+        if (same) return {};
+        return expected("shared", "a linear above of the same tensors, with weights of its own", quote(node_.shared));
+    }
+
+    std::string check_concat() const {
+        if (inputs_.empty()) return "inputs: expected at least one for concat, found none";
+        std::int64_t sum = 0;
+        for (const GraphValue& input : inputs_)
+            sum += input.features;
+        if (sum == node_.features) return {};
+        return expected("features", fmt::format("{}, as many as its inputs together", sum), node_.features);
     }
 
     std::string check_norm() const {
@@ -179,6 +223,10 @@ class NodeCheck {
         }
         if (inputs_[0].pooled()) return "inputs: expected rows of tokens, found rows of sequences";
         if (std::string text = check_positive("scale", node_.scale); !text.empty()) return text;
+        if (node_.window && (*node_.window < 0 || *node_.window > kMaxExtent))
+            return expected("window", fmt::format("0 to {}", kMaxExtent), *node_.window);
+        if (node_.distance_bias)
+            if (std::string text = check_distance_bias(*node_.distance_bias); !text.empty()) return text;
         if (node_.rotary && head % 2 != 0) return expected("rotary", "an even number of features of a head", head);
         return node_.rotary ? check_rotary(*node_.rotary) : std::string();
     }
@@ -207,6 +255,7 @@ class NodeCheck {
     const Graph& graph_;
     const Node& node_;
     std::span<const GraphValue> inputs_;
+    const Node* shared_;
 };
 
 }  // namespace
@@ -253,6 +302,7 @@ Result<GraphValues> values_of(const Graph& graph) {
         if (!text.empty()) return fail("input", input.name, i, text);
     }
     std::vector<GraphValue> inputs;
+    std::map<std::string_view, const Node*> linears;
     for (std::size_t i = 0; i < graph.nodes.size(); i++) {
         const Node& node = graph.nodes[i];
         std::string text = check_name(node.name);
@@ -269,7 +319,10 @@ Result<GraphValues> values_of(const Graph& graph) {
             }
             inputs.push_back(found->second);
         }
-        if (text.empty()) text = NodeCheck(graph, node, inputs).run();
+        const auto shared = linears.find(node.shared);
+        if (text.empty())
+            text = NodeCheck(graph, node, inputs, shared == linears.end() ? nullptr : shared->second).run();
+        if (node.op == NodeOp::kLinear) linears.emplace(node.name, &node);
         if (text.empty() && !values.emplace(node.name, GraphValue{node.features, rows_of(node, inputs)}).second)
             text = "name: used twice";
         if (!text.empty()) return fail("node", node.name, i, text);

@@ -94,7 +94,9 @@ std::string GraphBuilder::attention(std::string name, const std::string& queries
                    .key_heads = options.key_heads == 0 ? options.heads : options.key_heads,
                    .causal = options.causal,
                    .scale = scale,
-                   .rotary = options.rotary});
+                   .rotary = options.rotary,
+                   .window = options.window,
+                   .distance_bias = options.distance_bias});
 }
 
 std::string GraphBuilder::pool(std::string name, const std::string& x, Pooling pooling) {
@@ -118,6 +120,21 @@ std::string GraphBuilder::normalize(std::string name, const std::string& x, doub
                    .inputs = {x},
                    .features = features_of(x),
                    .epsilon = epsilon});
+}
+
+std::string GraphBuilder::tanh(std::string name, const std::string& x) {
+    return append({.name = std::move(name), .op = NodeOp::kTanh, .inputs = {x}, .features = features_of(x)});
+}
+
+std::string GraphBuilder::slice(std::string name, const std::string& x, std::int64_t first, std::int64_t features) {
+    return append({.name = std::move(name), .op = NodeOp::kSlice, .inputs = {x}, .features = features, .first = first});
+}
+
+std::string GraphBuilder::concat(std::string name, const std::vector<std::string>& inputs) {
+    std::int64_t features = 0;
+    for (const std::string& input : inputs)
+        features += features_of(input);
+    return append({.name = std::move(name), .op = NodeOp::kConcat, .inputs = inputs, .features = features});
 }
 
 Result<Graph> GraphBuilder::finish(std::vector<std::string> outputs) && {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -48,6 +49,21 @@ Rows read_rows(const json& value, const std::string& path, Status& status) {
     return rows;
 }
 
+std::string bias_text(const DistanceBias& bias) {
+    return fmt::format("{{\"tensor\": {}, \"buckets\": {}, \"max_distance\": {}}}", json_string(bias.tensor),
+                       bias.buckets, bias.max_distance);
+}
+
+DistanceBias read_bias(const json& value, const std::string& path, Status& status) {
+    ObjectReader reader(value, path, status, "distance_bias");
+    DistanceBias bias;
+    bias.tensor = reader.string("tensor");
+    bias.buckets = reader.integer("buckets", 4, kMostDistanceBuckets);
+    bias.max_distance = reader.integer("max_distance", 2, kMostBiasDistance);
+    reader.finish();
+    return bias;
+}
+
 bool is_norm(NodeOp op) {
     return op == NodeOp::kLayerNorm || op == NodeOp::kRmsNorm;
 }
@@ -59,6 +75,7 @@ std::string node_text(const Node& node) {
         text += fmt::format(", \"weight\": {}", json_string(node.weight));
     if (node.op == NodeOp::kLinear || node.op == NodeOp::kLayerNorm)
         text += fmt::format(", \"bias\": {}", node.bias.empty() ? "null" : json_string(node.bias));
+    if (!node.shared.empty()) text += fmt::format(", \"shared\": {}", json_string(node.shared));
     if (is_norm(node.op) || node.op == NodeOp::kNormalize) text += fmt::format(", \"epsilon\": {}", node.epsilon);
     if (node.op == NodeOp::kRmsNorm || node.op == NodeOp::kAttention)
         text += fmt::format(", \"heads\": {}", node.heads);
@@ -68,7 +85,10 @@ std::string node_text(const Node& node) {
     if (node.op == NodeOp::kAttention) {
         text += fmt::format(", \"key_heads\": {}, \"causal\": {}, \"scale\": {}, \"rotary\": {}", node.key_heads,
                             node.causal, node.scale, node.rotary ? rotary_text(*node.rotary) : "null");
+        if (node.window) text += fmt::format(", \"window\": {}", *node.window);
+        if (node.distance_bias) text += fmt::format(", \"distance_bias\": {}", bias_text(*node.distance_bias));
     }
+    if (node.op == NodeOp::kSlice) text += fmt::format(", \"first\": {}", node.first);
     if (node.op == NodeOp::kOther) text += fmt::format(", \"what\": {}", json_string(node.what));
     if (node.rows) text += fmt::format(", \"rows\": {}", rows_text(*node.rows));
     if (!node.assumptions.empty()) text += fmt::format(", \"assumed\": {}", json_strings(node.assumptions));
@@ -122,26 +142,34 @@ Node read_node(const json& value, const std::string& path, Status& status) {
     node.name = reader.string("name");
     node.op = reader.name("op", parse_node_op,
                           "one of \"embedding\", \"linear\", \"layernorm\", \"rmsnorm\", \"activation\", \"add\", "
-                          "\"gate\", \"attention\", \"pool\", \"normalize\", \"other\"");
+                          "\"gate\", \"attention\", \"pool\", \"normalize\", \"tanh\", \"slice\", \"concat\", "
+                          "\"other\"");
     node.inputs = reader.strings("inputs");
     node.features = reader.integer("features", 1, kMaxExtent);
     if (node.op == NodeOp::kLinear || is_norm(node.op)) node.weight = reader.string("weight");
     if (node.op == NodeOp::kLinear || node.op == NodeOp::kLayerNorm)
         node.bias = reader.string_or_null("bias").value_or("");
+    if (node.op == NodeOp::kLinear && reader.has("shared")) node.shared = reader.string("shared");
     if (is_norm(node.op) || node.op == NodeOp::kNormalize) node.epsilon = reader.number("epsilon", 0, true);
     if (node.op == NodeOp::kRmsNorm || node.op == NodeOp::kAttention)
         node.heads = reader.integer("heads", 1, kMaxExtent);
     if (node.op == NodeOp::kActivation || node.op == NodeOp::kGate)
         node.activation = reader.name("activation", parse_activation, "the name of an activation");
     if (node.op == NodeOp::kPool)
-        node.pooling = reader.name("pooling", parse_pooling, "one of \"mean\", \"first\", \"last\"");
+        node.pooling = reader.name("pooling", parse_pooling,
+                                   "one of \"mean\", \"first\", \"last\", \"max\", \"mean_sqrt_len\", "
+                                   "\"weighted_mean\"");
     if (node.op == NodeOp::kAttention) {
         node.key_heads = reader.integer("key_heads", 1, kMaxExtent);
         node.causal = reader.boolean("causal");
         node.scale = reader.number("scale", 0);
         if (const json* rotary = reader.member("rotary"))
             node.rotary = read_rotary(*rotary, reader.path_to("rotary"), status);
+        if (reader.has("window")) node.window = reader.integer("window", 0, kMaxExtent);
+        if (reader.has("distance_bias"))
+            node.distance_bias = read_bias(*reader.member("distance_bias"), reader.path_to("distance_bias"), status);
     }
+    if (node.op == NodeOp::kSlice) node.first = reader.integer("first", 0, kMaxExtent);
     if (node.op == NodeOp::kEmbedding) node.tables = read_tables(reader, status);
     if (node.op == NodeOp::kOther) node.what = reader.string("what");
     if (reader.has("rows")) node.rows = read_rows(*reader.member("rows"), reader.path_to("rows"), status);
@@ -178,8 +206,17 @@ std::vector<Element> read_list(ObjectReader& reader, const char* key, Status& st
 
 }  // namespace
 
+std::int64_t version_of(const Graph& graph) {
+    const auto is_new = [](const Node& node) {
+        return node.op == NodeOp::kTanh || node.op == NodeOp::kSlice || node.op == NodeOp::kConcat ||
+               node.pooling > Pooling::kLast || !node.shared.empty() || node.window || node.distance_bias;
+    };
+    return std::any_of(graph.nodes.begin(), graph.nodes.end(), is_new) ? kNewestGraphVersion : 1;
+}
+
 std::string to_json(const Graph& graph) {
-    std::string text = fmt::format("{{\"octile_graph\": 1,\n \"name\": {},\n \"inputs\": [", json_string(graph.name));
+    std::string text = fmt::format("{{\"octile_graph\": {},\n \"name\": {},\n \"inputs\": [", version_of(graph),
+                                   json_string(graph.name));
     for (std::size_t i = 0; i < graph.inputs.size(); i++) {
         const GraphInput& input = graph.inputs[i];
         text += fmt::format("{}\n  {{\"name\": {}, \"features\": {}, \"optional\": {}", i ? "," : "",
@@ -199,7 +236,7 @@ Result<Graph> graph_from_json(std::string_view text) {
     const internal::TakenApart apart(document.value());
     Status status;
     ObjectReader reader(document.value(), "", status, "graph");
-    reader.integer("octile_graph", 1, 1);
+    const std::int64_t version = reader.integer("octile_graph", 1, kNewestGraphVersion);
     Graph graph;
     graph.name = reader.string("name");
     graph.inputs = read_list(reader, "inputs", status, read_input);
@@ -208,6 +245,12 @@ Result<Graph> graph_from_json(std::string_view text) {
     reader.finish();
     if (!status.ok()) return status;
     if (const Status valid = validate(graph); !valid.ok()) return Status(StatusCode::kParseError, valid.message());
+    if (version_of(graph) > version) {
+        return Status(StatusCode::kParseError,
+                      fmt::format("octile_graph: expected {} for a graph that has what version "
+                                  "1 has not, found {}",
+                                  version_of(graph), version));
+    }
     return graph;
 }
 

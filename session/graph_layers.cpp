@@ -28,6 +28,9 @@ Op planner_op(const Node& node) {
         case NodeOp::kAttention:
         case NodeOp::kPool:
         case NodeOp::kNormalize:
+        case NodeOp::kTanh:
+        case NodeOp::kSlice:
+        case NodeOp::kConcat:
         case NodeOp::kOther:
             break;
     }

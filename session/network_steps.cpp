@@ -1,10 +1,12 @@
 // Everything but linears, norms and attention.
 #include <fmt/format.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "base/printable.h"
 #include "runtime/matrix.h"
+#include "session/elementary.h"
+#include "session/pooling.h"
 #include "session/step.h"
 #include "session/tensors.h"
 
@@ -80,22 +82,28 @@ class Elementwise : public Step {
         : kernels_(context.kernels),
           node_(node),
           activation_(activation),
-          first_(inputs[0]),
-          second_(inputs.size() > 1 ? inputs[1] : -1),
+          inputs_(inputs.begin(), inputs.end()),
           output_(output) {}
 
     Status run(Frame& frame) override {
-        const MatrixView& x = frame[first_];
+        const MatrixView& x = frame[inputs_[0]];
         const MutableMatrixView y = frame.target(output_);
         switch (node_.op) {
             case NodeOp::kActivation:
                 return activate_and_add(kernels_, activation_, x, {}, y);
             case NodeOp::kAdd:
-                return activate_and_add(kernels_, Activation::kNone, x, frame[second_], y);
+                return activate_and_add(kernels_, Activation::kNone, x, frame[inputs_[1]], y);
             case NodeOp::kGate:
-                return multiply_by_gate(kernels_, activation_, x, frame[second_], y);
+                return multiply_by_gate(kernels_, activation_, x, frame[inputs_[1]], y);
             case NodeOp::kNormalize:
                 return normalize_rows(kernels_, x, static_cast<float>(node_.epsilon), y);
+            case NodeOp::kTanh:
+                tanh_of(x, y);
+                return {};
+            case NodeOp::kSlice:
+                return copy(block_of(x, 0, x.rows, node_.first, y.columns), y);
+            case NodeOp::kConcat:
+                return concat(frame, y);
             default:
                 return pool(frame, x, y);
         }
@@ -107,22 +115,39 @@ class Elementwise : public Step {
             const std::int64_t first = frame.first_row[static_cast<std::size_t>(sequence)],
                                count = frame.lengths[static_cast<std::size_t>(sequence)];
             auto* target = static_cast<float*>(y.data) + sequence * y.row_stride;
-            if (node_.pooling == Pooling::kMean) {
-                const Status status = mean_of_rows(kernels_, block_of(x, first, count, 0, x.columns), target);
-                if (!status.ok()) return status;
-                continue;
-            }
-            const std::int64_t row = node_.pooling == Pooling::kFirst ? first : first + count - 1;
-            std::memcpy(target, static_cast<const float*>(x.data) + row * x.row_stride,
-                        static_cast<std::size_t>(x.columns) * sizeof(float));
+            const Status status = pool_rows(kernels_, node_.pooling, block_of(x, first, count, 0, x.columns), target);
+            if (!status.ok()) return status;
         }
         return {};
+    }
+
+    Status copy(const MatrixView& x, const MutableMatrixView& y) const {
+        return activate_and_add(kernels_, Activation::kNone, x, {}, y);
+    }
+
+    Status concat(const Frame& frame, const MutableMatrixView& y) const {
+        std::int64_t column = 0;
+        for (const int input : inputs_) {
+            const MatrixView& x = frame[input];
+            if (Status status = copy(x, block_of(y, 0, y.rows, column, x.columns)); !status.ok()) return status;
+            column += x.columns;
+        }
+        return {};
+    }
+
+    static void tanh_of(const MatrixView& x, const MutableMatrixView& y) {
+        for (std::int64_t row = 0; row < x.rows; row++) {
+            const float* from = static_cast<const float*>(x.data) + row * x.row_stride;
+            std::transform(from, from + x.columns, static_cast<float*>(y.data) + row * y.row_stride,
+                           hyperbolic_tangent);
+        }
     }
 
     const NetworkKernels& kernels_;
     const Node& node_;
     Activation activation_;
-    int first_, second_, output_;
+    std::vector<int> inputs_;
+    int output_;
 };
 
 }  // namespace

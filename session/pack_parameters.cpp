@@ -20,8 +20,9 @@ class Packer {
 
     Result<Parameters> run(const FusedLinears& fused, const GraphValues& values) {
         for (const auto& [name, linear] : fused.linears)
-            if (Status status = add_linear(linear, values.at(linear.node->inputs[0]).features); !status.ok())
-                return status;
+            if (linear.node->shared.empty())
+                if (Status status = add_linear(linear, values.at(linear.node->inputs[0]).features); !status.ok())
+                    return status;
         for (const TensorUse& use : tensors_of(graph_))
             if (Status status = add_tensor(use); !status.ok()) return status;
         return std::move(parameters_);

@@ -1,40 +1,12 @@
 #include "session/rotary_table.h"
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 
+#include "session/elementary.h"
+
 namespace octile {
 namespace {
-
-// The library functions of C differ in their last bits; these are additions, multiplications and divisions of binary64
-// in one order. Their errors are some 1e-15 of the result, beside which a binary32 is coarse.
-
-constexpr double kLn2 = 0x1.62e42fefa39efp-1;
-
-// x > 0.
-double logarithm(double x) {
-    int exponent = 0;
-    double m = std::frexp(x, &exponent);  // exact
-    if (m < 0.7071067811865476) {
-        m *= 2;
-        exponent--;
-    }
-    // ln m = 2 artanh(s)
-    const double s = (m - 1) / (m + 1), t = s * s;
-    double sum = 0;
-    for (int term = 41; term >= 1; term -= 2)
-        sum = sum * t + 1.0 / term;
-    return exponent * kLn2 + 2 * s * sum;
-}
-
-double exponential(double x) {
-    const double n = std::nearbyint(x / kLn2), r = x - n * kLn2;
-    double sum = 1;
-    for (int term = 24; term >= 1; term--)
-        sum = 1 + sum * r / term;
-    return std::ldexp(sum, static_cast<int>(n));  // exact
-}
 
 struct Turn {
     double cos, sin;

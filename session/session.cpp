@@ -272,7 +272,7 @@ SessionMemory Session::memory() const {
     memory.scratch = state_->frame.workspace.bytes();
     for (const PlannedStep& step : state_->compiled.steps)
         memory.cache += step.step->cache_bytes();
-    memory.tables = state_->context.rotary_tables.bytes();
+    memory.tables = state_->context.rotary_tables.bytes() + state_->context.distance_tables.bytes();
     return memory;
 }
 

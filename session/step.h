@@ -10,6 +10,7 @@
 #include "octile/linear.h"
 #include "octile/session.h"
 #include "runtime/network_kernels.h"
+#include "session/distance_table.h"
 #include "session/rotary_table.h"
 
 namespace octile {
@@ -38,6 +39,7 @@ struct StepContext {
     bool causal = false;  // attention remembers
     int pieces = 1;       // scratch memory is there for that many at once
     RotaryTables rotary_tables = {};
+    DistanceTables distance_tables = {};
 
     // Rows of one call, and keys that a token may see.
     std::int64_t max_keys() const { return causal ? options.max_context : options.max_rows; }
@@ -87,7 +89,8 @@ class Step {
 Result<std::unique_ptr<Step>> make_embedding(const StepContext& context, const Node& node, int output);
 Result<std::unique_ptr<Step>> make_attention(StepContext& context, const Node& node, std::span<const int> inputs,
                                              int output);
-// Activation, addition, gate (its activation left out, if its first input has it already), pooling, normalization.
+// Activation, addition, gate (its activation left out, if its first input has it already), pooling, normalization,
+// tanh, columns of one value and of several.
 std::unique_ptr<Step> make_elementwise(const StepContext& context, const Node& node, Activation activation,
                                        std::span<const int> inputs, int output);
 

@@ -23,6 +23,8 @@ std::vector<TensorUse> tensors_of(const Node& node) {
     }
     for (const EmbeddingTable& table : node.tables)
         uses.push_back({&node, table.tensor, table.rows, node.features});
+    if (node.distance_bias)
+        uses.push_back({&node, node.distance_bias->tensor, node.distance_bias->buckets, node.heads});
     return uses;
 }
 

@@ -43,15 +43,20 @@ enum class NodeOp {
     kAttention,   // softmax attention; inputs: queries, keys, values
     kPool,        // one row for each sequence
     kNormalize,   // each row divided by its length
+    kTanh,        // element by element
+    kSlice,       // some columns
+    kConcat,      // columns of several, side by side
     kOther,       // what no session runs, and `what` names: it keeps a network plannable
 };
 
-// What a pooling makes of a sequence's rows.
-enum class Pooling { kMean, kFirst, kLast };
+// What a pooling makes of a sequence's rows: their mean, the first, the last, the largest of each column, their sum
+// divided by the square root of their number, or their mean with the weights 1, 2, 3, ...
+enum class Pooling { kMean, kFirst, kLast, kMax, kMeanSqrtLength, kWeightedMean };
 
-// "embedding" "linear" "layernorm" "rmsnorm" "activation" "add" "gate" "attention" "pool" "normalize" "other"
+// "embedding" "linear" "layernorm" "rmsnorm" "activation" "add" "gate" "attention" "pool" "normalize" "tanh" "slice"
+// "concat" "other"
 std::string_view name_of(NodeOp op);
-std::string_view name_of(Pooling pooling);  // "mean" "first" "last"
+std::string_view name_of(Pooling pooling);  // "mean" "first" "last" "max" "mean_sqrt_len" "weighted_mean"
 std::optional<NodeOp> parse_node_op(std::string_view name);
 std::optional<Pooling> parse_pooling(std::string_view name);
 
@@ -107,8 +112,17 @@ struct Rotary {
     bool operator==(const Rotary&) const = default;
 };
 
-// kAttention: sessions run heads whose number of features is a multiple of it.
-inline constexpr std::int64_t kHeadUnit = 16;
+// What is added to a head's scores by how far a key is from its query, as T5 has it: distances of keys before the query
+// take the first half of the table's rows, those behind it the second; the first half of these are one distance each,
+// the others ever wider ranges of them up to max_distance, and all beyond.
+struct DistanceBias {
+    std::string tensor;               // [buckets, heads]
+    std::int64_t buckets = 32;        // a multiple of 4, up to kMostDistanceBuckets
+    std::int64_t max_distance = 128;  // more than buckets / 4, up to kMostBiasDistance
+
+    bool operator==(const DistanceBias&) const = default;
+};
+inline constexpr std::int64_t kMostDistanceBuckets = 256, kMostBiasDistance = 32768;
 
 struct Node {
     std::string name;
@@ -118,6 +132,8 @@ struct Node {
 
     std::string weight = {};  // kLinear [features, K]; norms [features], of heads [features / heads]
     std::string bias = {};    // kLinear, kLayerNorm: [features]; empty: none
+    std::string shared =
+        {};  // kLinear: the one above, of the same tensors, whose packed weights it uses; empty: its own
     std::vector<EmbeddingTable> tables = {};
     Activation activation = Activation::kNone;  // kActivation, kGate
     double epsilon = 0;                         // norms, kNormalize: the least length
@@ -126,6 +142,10 @@ struct Node {
     bool causal = false;  // kAttention: a token sees those before it, which the session remembers from call to call
     double scale = 0;     // kAttention: of the scores; 1 / sqrt(features of a head) as a rule
     std::optional<Rotary> rotary = {};  // kAttention
+    // kAttention: a token sees those that are at most so many tokens away; absent: all.
+    std::optional<std::int64_t> window = {};
+    std::optional<DistanceBias> distance_bias = {};  // kAttention
+    std::int64_t first = 0;                          // kSlice: the first of the columns
     Pooling pooling = Pooling::kMean;
     std::string what = {};          // kOther: what it is, for messages
     std::optional<Rows> rows = {};  // kEmbedding, kOther: of what it yields; absent: tokens, or those of its input
@@ -149,6 +169,10 @@ Status validate(const Graph& graph);
 
 // JSON with one node per line. graph_from_json(to_json(g)) == g for every graph that validate() takes.
 std::string to_json(const Graph& graph);
+
+// Of that JSON: 2 where a graph has what readers of the first version do not know, else 1.
+inline constexpr std::int64_t kNewestGraphVersion = 2;
+std::int64_t version_of(const Graph& graph);
 
 // Strict: an unknown, missing or contradictory field is an error that names it, e.g. `nodes[3].heads: expected ...`.
 Result<Graph> graph_from_json(std::string_view json);
@@ -203,6 +227,8 @@ class GraphBuilder {
         bool causal = false;
         double scale = 0;  // 0: 1 / sqrt(features of a head)
         std::optional<Rotary> rotary = {};
+        std::optional<std::int64_t> window = {};
+        std::optional<DistanceBias> distance_bias = {};
     };
     std::string attention(std::string name, const std::string& queries, const std::string& keys,
                           const std::string& values, const Attention& options);
@@ -211,6 +237,9 @@ class GraphBuilder {
     std::string other(std::string name, std::string what, std::vector<std::string> inputs, std::int64_t features,
                       std::optional<Rows> rows = {});
     std::string normalize(std::string name, const std::string& x, double epsilon = 1e-12);
+    std::string tanh(std::string name, const std::string& x);
+    std::string slice(std::string name, const std::string& x, std::int64_t first, std::int64_t features);
+    std::string concat(std::string name, const std::vector<std::string>& inputs);
 
     // The node added last, for what its function has no argument for.
     Node& last() { return graph_.nodes.back(); }

@@ -67,8 +67,7 @@ struct SessionMemory {
 class Session {
   public:
     // kInvalidArgument, naming the node and what was expected: a plan that is not this graph's, parameters that are
-    // missing or of another shape, options below 1. kUnsupported: no kernels for these levels, heads whose number of
-    // features is no multiple of kHeadUnit. kOutOfMemory.
+    // missing or of another shape, options below 1. kUnsupported: no kernels for these levels. kOutOfMemory.
     static Result<Session> create(Graph graph, const Plan& plan, std::shared_ptr<const Parameters> parameters,
                                   const SessionOptions& options = {});
     // One that was moved from can be destroyed or assigned to, and nothing else.

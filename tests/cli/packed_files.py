@@ -14,7 +14,9 @@ class PackedFile:
         self.directory_offset = offset
         self.directory = json.loads(self.bytes[offset:])
         self.linears = {linear["name"]: linear for linear in self.directory["linears"]}
-        assert version == (2 if any(linear["precision"] == "int4" for linear in self.linears.values()) else 1)
+        graph = json.loads(self.directory.get("graph", "{}"))
+        self.version = version
+        assert version == (3 if graph.get("octile_graph", 1) > 1 else 2 if any(linear["precision"] == "int4" for linear in self.linears.values()) else 1)
         self.tensors = {tensor["name"]: tensor for tensor in self.directory["tensors"]}
 
     def section(self, section: dict) -> bytes:

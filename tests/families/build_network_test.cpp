@@ -21,6 +21,8 @@ TEST_CASE("families: a configuration and the tensors it describes give the same 
         {"starcoder2", "Starcoder2ForCausalLM"},
         {"electra", "ElectraForPreTraining"},
         {"mpnet", "MPNetForMaskedLM"},
+        {"albert", "AlbertForPreTraining"},
+        {"nomic_bert", "NomicBertForSequenceClassification"},
         {"deberta-v2", "DebertaV2ForSequenceClassification"},
         {"modernbert", "ModernBertForMaskedLM"},
         {"gpt_neox", "GPTNeoXForCausalLM"},
@@ -165,17 +167,153 @@ TEST_CASE("families: rotary embeddings for each layer type, and windows") {
     CHECK(with({{"max_position_embeddings", 8192}, {"sliding_window", nullptr}}, "mistral").empty());
 }
 
-TEST_CASE("families: heads of a width that no session runs are said, and planned") {
+TEST_CASE("families: heads of any width") {
     json config = config_of("bert", "BertModel");
     CHECK(build(config).obstacles.empty());
     config["hidden_size"] = 104;  // rubert-tiny2's: 12 heads of 26
     const FamilyNetwork odd = build(config);
-    CHECK(mentions(odd.obstacles, "num_attention_heads: expected heads of a multiple of 16 features, found 4 of 26"));
-    CHECK(odd.obstacles.size() == 2);  // and the node, once
+    CHECK(odd.obstacles.empty());
     CHECK(row(thin(odd), "encoder.layer.1.attention.self.value").n == 104);
     json decoder = config_of("llama", "LlamaForCausalLM");
     decoder["head_dim"] = 24;
-    CHECK(mentions(build(decoder).obstacles, "found 4 of 24"));
+    CHECK(build(decoder).obstacles.empty());
+}
+
+// The node of an attention in a block.
+const Node& attention_of(const FamilyNetwork& network, const std::string& block) {
+    for (const Node& node : network.graph.nodes)
+        if (node.op == NodeOp::kAttention && node.name.starts_with(block)) return node;
+    FAIL("no attention in " << block);
+    return network.graph.nodes.front();
+}
+
+TEST_CASE("families: encoders that a session runs, with each of their heads") {
+    const std::vector<std::pair<std::string, Strings>> networks = {
+        {"bert",
+         {"BertModel", "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering",
+          "BertForMaskedLM", "BertForNextSentencePrediction", "BertForPreTraining", "BertForMultipleChoice"}},
+        {"roberta", {"RobertaModel", "RobertaForSequenceClassification", "RobertaForTokenClassification"}},
+        {"distilbert", {"DistilBertModel", "DistilBertForSequenceClassification", "DistilBertForMultipleChoice"}},
+        {"electra", {"ElectraModel", "ElectraForSequenceClassification", "ElectraForPreTraining"}},
+        {"mpnet", {"MPNetModel", "MPNetForSequenceClassification", "MPNetForTokenClassification"}},
+        {"albert", {"AlbertModel", "AlbertForSequenceClassification", "AlbertForPreTraining"}},
+        {"modernbert", {"ModernBertModel", "ModernBertForSequenceClassification", "ModernBertForMaskedLM"}},
+        {"nomic_bert", {"NomicBertModel", "NomicBertForSequenceClassification", "NomicBertForTokenClassification"}}};
+    for (const auto& [type, architectures] : networks) {
+        for (const std::string& architecture : architectures) {
+            INFO(architecture);
+            json config = config_of(type, architecture);
+            if (type == "distilbert") config.update({{"dim", 64}, {"hidden_dim", 40}, {"n_layers", 2}, {"n_heads", 4}});
+            if (type == "distilbert")
+                for (const char* key : {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"})
+                    config.erase(key);
+            CHECK(build(config).obstacles == Strings());
+        }
+    }
+}
+
+TEST_CASE("families: ALBERT's runs share the weights of their group") {
+    json config = config_of("albert", "AlbertModel");
+    config.update({{"num_hidden_layers", 6}, {"num_hidden_groups", 2}, {"inner_group_num", 2}});
+    const FamilyNetwork network = build(config);
+    CHECK(network.obstacles.empty());
+    const std::string inner = "albert_layer_groups.1.albert_layers.0.ffn";
+    std::map<std::string, int> uses;
+    for (const Node& node : network.graph.nodes)
+        if (node.op == NodeOp::kLinear && node.name.ends_with(inner)) {
+            uses[node.shared]++;
+            CHECK(node.weight == "encoder." + inner + ".weight");
+            CHECK(node.name == (node.shared.empty() ? "encoder." + inner : node.name));
+        }
+    // The second group runs in layers 3 to 5.
+    CHECK(uses == std::map<std::string, int>{{"", 1}, {"encoder." + inner, 2}});
+    CHECK(row(thin(network), "repeat.5.encoder." + inner).n == 40);
+    config["num_hidden_layers"] = 1;
+    CHECK(build(config).obstacles == Strings());
+}
+
+TEST_CASE("families: ModernBERT's layers see all or a window, and turn by their own angles") {
+    json config = config_of("modernbert", "ModernBertModel");
+    config["num_hidden_layers"] = 4;
+    config["local_attention"] = 10;
+    const FamilyNetwork network = build(config);
+    CHECK(attention_of(network, "layers.3.").window == std::nullopt);
+    CHECK(attention_of(network, "layers.3.").rotary == Rotary{160000});
+    CHECK(attention_of(network, "layers.2.").window == 5);
+    CHECK(attention_of(network, "layers.2.").rotary == Rotary{10000});
+    config["global_attn_every_n_layers"] = 2;
+    config["global_rope_theta"] = 5000;
+    config["local_rope_theta"] = nullptr;
+    CHECK(attention_of(build(config), "layers.2.").rotary == Rotary{5000});
+    CHECK(attention_of(build(config), "layers.1.").window == 5);
+    CHECK(attention_of(build(config), "layers.1.").rotary == Rotary{5000});
+    config["layer_types"] = {"sliding_attention", "full_attention", "full_attention", "full_attention"};
+    config["rope_parameters"] = {{"sliding_attention", {{"rope_theta", 77.0}, {"rope_type", "default"}}}};
+    CHECK(attention_of(build(config), "layers.0.").rotary == Rotary{77});
+    config["rope_parameters"]["sliding_attention"]["rope_type"] = "yarn";
+    CHECK(mentions(build(config).obstacles, "rope_parameters.sliding_attention.rope_type: expected default"));
+    config["layer_types"] = {"full_attention"};
+    const json document = json::parse(config.dump());
+    CHECK(build_network(&document, nullptr, {}).status().message().starts_with("layer_types: expected"));
+}
+
+TEST_CASE("families: MPNet's bias by distance, from a table of 32 rows") {
+    json config = config_of("mpnet", "MPNetModel");
+    config["pad_token_id"] = 7;
+    const FamilyNetwork network = build(config);
+    const std::optional<DistanceBias> bias = attention_of(network, "encoder.layer.1.").distance_bias;
+    CHECK(bias == DistanceBias{.tensor = "encoder.relative_attention_bias.weight"});
+    CHECK(network.graph.nodes.front().tables.back().offset == 2);  // whatever pad_token_id is
+    config["relative_attention_num_buckets"] = 64;
+    CHECK(mentions(build(config).obstacles, "encoder.relative_attention_bias.weight: expected [32, 4]"));
+}
+
+TEST_CASE("families: Nomic BERT by the keys that its authors' files have") {
+    const json config = {{"model_type", "nomic_bert"},
+                         {"architectures", {"NomicBertModel"}},
+                         {"n_embd", 64},
+                         {"n_inner", 96},
+                         {"n_head", 4},
+                         {"n_layer", 2},
+                         {"vocab_size", 50},
+                         {"activation_function", "swiglu"},
+                         {"rotary_emb_base", 500},
+                         {"rotary_emb_fraction", 1.0},
+                         {"rotary_scaling_factor", nullptr},
+                         {"qkv_proj_bias", false},
+                         {"mlp_fc1_bias", false},
+                         {"mlp_fc2_bias", false},
+                         {"n_positions", 8192},
+                         {"prenorm", false},
+                         {"auto_map", json::object()}};
+    const FamilyNetwork network = build(config);
+    CHECK(network.obstacles == Strings());
+    CHECK(attention_of(network, "encoder.layers.1.").rotary == Rotary{500});
+    CHECK(row(thin(network), "encoder.layers.1.mlp.fc12").n == 96);
+    for (const auto& [key, value] : std::vector<std::pair<std::string, json>>{{"prenorm", true},
+                                                                              {"rotary_scaling_factor", 2.0},
+                                                                              {"rotary_emb_fraction", 0.5},
+                                                                              {"activation_function", "gelu"}}) {
+        json other = config;
+        other[key] = value;
+        CHECK(mentions(build(other).obstacles, key + ": expected"));
+    }
+}
+
+TEST_CASE("families: modules behind a bare network") {
+    using Kind = SentenceModule::Kind;
+    const NetworkOptions options = {
+        .name = "net",
+        .sentence_embedding = true,
+        .modules = {{.name = "1_Pooling", .poolings = {Pooling::kFirst, Pooling::kMax}},
+                    {.kind = Kind::kNormalize, .name = "2_Normalize"},
+                    {.kind = Kind::kDense, .name = "3_Dense", .features = 12, .activation = {std::nullopt, "tanh"}}}};
+    const FamilyNetwork network = build(config_of("bert", "BertForMaskedLM"), nullptr, options);
+    CHECK(network.obstacles.empty());
+    CHECK(network.graph.outputs == Strings{"embedding"});
+    CHECK(network.graph.nodes.back().op == NodeOp::kTanh);
+    const Layer dense = row(thin(network), "3_Dense.linear");
+    CHECK((dense.k == 128 && dense.n == 12));
 }
 
 TEST_CASE("families: heads of keys and values by the default of the type, and as many as of queries where null") {

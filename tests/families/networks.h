@@ -50,6 +50,8 @@ inline TensorList tensors_of(const Graph& graph, const std::string& wrapper = ""
         features[node.name] = node.features;
         for (const EmbeddingTable& table : node.tables)
             list.add(wrapper + table.tensor, {table.rows, node.features});
+        if (node.distance_bias)
+            list.add(wrapper + node.distance_bias->tensor, {node.distance_bias->buckets, node.heads});
         if (node.weight.empty()) continue;
         if (node.op != NodeOp::kLinear)
             list.add(wrapper + node.weight, {node.features / node.heads});

@@ -172,7 +172,10 @@ TEST_CASE("sentence-transformers' modules decide pooling and normalization") {
     CHECK(node_of(graph.value(), "embedding").op == NodeOp::kPool);
     CHECK(node_of(graph.value(), "embedding").pooling == Pooling::kFirst);
     write("1_Pooling/config.json", R"({"pooling_mode_max_tokens": true})");
-    require_error(read().status(), StatusCode::kParseError, {"1_Pooling", "mean_tokens"});
+    CHECK(node_of(read().value(), "embedding").pooling == Pooling::kMax);
+    write("1_Pooling/config.json", R"({"pooling_mode": "median"})");
+    require_error(read().status(), StatusCode::kParseError,
+                  {"1_Pooling", "pooling_mode: expected one of mean, cls", "median"});
     // As early versions wrote it: the network in a folder of its own.
     write("1_Pooling/config.json", R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
     write("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
@@ -189,6 +192,61 @@ TEST_CASE("sentence-transformers' modules decide pooling and normalization") {
           NodeOp::kNormalize);
     write("modules.json", R"([{"type": "sentence_transformers.models.Dense"}])");
     require_error(read().status(), StatusCode::kParseError, {"modules.json", "[0].type", "Dense"});
+}
+
+TEST_CASE("sentence-transformers' modules in any legal order") {
+    const TempFolder folder;
+    const auto write = [&](const std::string& name, const std::string& text) {
+        std::filesystem::create_directories((folder.path() / name).parent_path());
+        std::ofstream(folder.path() / name) << text;
+    };
+    const auto modules = [&](const std::vector<std::string>& types) {
+        std::string text;
+        for (std::size_t i = 0; i < types.size(); i++)
+            text += (i ? "," : "[") + std::string(R"({"type": "sentence_transformers.models.)") + types[i] +
+                    R"(", "path": ")" + (i ? std::to_string(i) + "_" + types[i] : "") + "\"}";
+        write("modules.json", text + "]");
+        return read_sentence_modules(folder.path());
+    };
+    const auto error = [&](const std::vector<std::string>& types, const std::vector<std::string>& words) {
+        require_error(modules(types).status(), StatusCode::kParseError, words);
+    };
+    write("config.json", kBert);
+    // Flags in the order in which the rows are put side by side; modes in the file's.
+    write("1_Pooling/config.json", R"({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true})");
+    CHECK(modules({"Transformer", "Pooling"}).value().front().poolings == std::vector{Pooling::kFirst, Pooling::kMean});
+    write("1_Pooling/config.json",
+          R"({"pooling_mode": ["weightedmean", "mean_sqrt_len_tokens"], "embedding_dimension": 8})");
+    CHECK(modules({"Transformer", "Pooling"}).value().front().poolings ==
+          std::vector{Pooling::kWeightedMean, Pooling::kMeanSqrtLength});
+    CHECK(modules({"Transformer"}).value().empty());  // beside a cross-encoder
+
+    const std::vector<std::string> dense = {"Transformer", "Pooling", "Dense"};
+    write("2_Dense/config.json", R"({"in_features": 8, "out_features": 6, "bias": false})");
+    error(dense, {"modules.json", "[2].path: expected a folder with model.safetensors"});
+    write("2_Dense/model.safetensors", "");
+    const SentenceModule read = modules(dense).value().back();
+    CHECK((read.features == 6 && !read.bias && read.activation.word == "tanh" && read.name == "2_Dense"));
+    CHECK(weights_of_modules(folder.path()).front().prefix == "2_Dense.");
+    const auto activation = [&](const std::string& name) {
+        write("2_Dense/config.json", R"({"out_features": 6, "activation_function": ")" + name + "\"}");
+        return modules(dense);
+    };
+    CHECK(activation("torch.nn.modules.linear.Identity").value().back().activation.known == Activation::kNone);
+    CHECK(activation("torch.nn.modules.activation.GELU").value().back().activation.known == Activation::kGelu);
+    require_error(activation("torch.nn.modules.activation.Mish").status(), StatusCode::kParseError,
+                  {"2_Dense", "activation_function: expected torch's Tanh", "Mish"});
+    write("2_Dense/config.json", R"({"out_features": 6, "module_input_name": "token_embeddings"})");
+    error(dense, {"module_input_name: expected sentence_embedding", "token_embeddings"});
+    write("2_Dense/config.json", R"({"out_features": 6, "use_residual": true})");
+    error(dense, {"use_residual: expected false"});
+
+    CHECK(modules({"Transformer", "Pooling", "Normalize", "Dropout", "Normalize"}).value().size() == 3);
+    error({"Pooling"}, {"[0].type: expected Transformer in this place", "Pooling"});
+    error({"Transformer", "Normalize"}, {"[1].type: expected Pooling in this place", "Normalize"});
+    error({"Transformer", "Pooling", "Pooling"}, {"[2].type: expected Dense, Normalize or Dropout", "Pooling"});
+    error({"Transformer", "Pooling", "LSTM"}, {"[2].type", "LSTM"});
+    error({"Transformer", "Pooling", "Dense/../../x"}, {"[2].path: expected a folder below"});
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ struct Operands {
         return y;
     }
 
-    TypedMatrix run(const NetworkKernels& kernels, const Case& c) const {
+    TypedMatrix run(const NetworkKernels& kernels, const Case& c, const float* bias = nullptr) const {
         const std::vector<float> keys = placed(kernels, k);
         TypedMatrix y(DataType::kF32, c.queries, c.head, 7);
         AttentionTile tile;
@@ -81,6 +81,8 @@ struct Operands {
         tile.scale = scale;
         tile.visible = static_cast<std::int32_t>(c.causal ? c.keys - c.queries + 1 : c.keys);
         tile.step = c.causal ? 1 : 0;
+        tile.bias = bias;
+        tile.bias_stride = -1;
         tile.y = static_cast<float*>(y.mutable_view().data);
         tile.y_stride = y.view().row_stride;
         std::vector<float> scratch(static_cast<std::size_t>(attention_scratch(kernels, c.keys)));
@@ -111,6 +113,36 @@ TEST_CASE("attention: the reference's bits on every level") {
                 INFO(name_of(level.isa));
                 CHECK(first_difference(operands.run(kernels_of_level(level), c), expected) == "");
             }
+        }
+    }
+}
+
+TEST_CASE("attention with a bias: the reference's bits on every level, and no weight where it is -infinity") {
+    for (const Case& c :
+         std::vector<Case>{{16, 1, 1, false}, {32, 7, 70, false}, {48, 20, 33, true}, {64, 9, 300, true}}) {
+        Random random("attention bias");
+        const Operands operands(random, c, Fill::kNormal);
+        // By distance, as a window of 20 keys has it; a query's own key is always there.
+        const std::int64_t reach = key_blocks(c.keys) * kKeyBlock;
+        std::vector<float> table = make_values(random, 1, 2 * reach, Fill::kNormal);
+        for (std::int64_t i = 0; i < 2 * reach; i++)
+            if (std::abs(i - reach) > 20) table[static_cast<std::size_t>(i)] = -std::numeric_limits<float>::infinity();
+        const std::int64_t first = c.keys - c.queries;  // the first query's place among the keys
+        const float* bias = table.data() + reach - first;
+        std::vector<float> expected;
+        for (std::int64_t m = 0; m < c.queries; m++) {
+            const std::int64_t seen = c.causal ? first + m + 1 : c.keys;
+            const std::vector<float> keys = operands.k.values(), values = operands.v.values(),
+                                     query = operands.q.values();
+            const std::vector<float> row = reference::attend(
+                std::span(query).subspan(static_cast<std::size_t>(m * c.head), static_cast<std::size_t>(c.head)),
+                keys.data(), values.data(), static_cast<std::size_t>(c.head), static_cast<std::size_t>(seen),
+                operands.scale, {bias - m, static_cast<std::size_t>(seen)});
+            expected.insert(expected.end(), row.begin(), row.end());
+        }
+        for (const Level& level : levels_with(KernelFamily::kAttention)) {
+            INFO(name_of(level.isa) << ", " << c.queries << " queries of " << c.keys << " keys");
+            CHECK(first_difference(operands.run(kernels_of_level(level), c, bias), expected) == "");
         }
     }
 }
@@ -196,6 +228,41 @@ TEST_CASE("rotary embedding: the reference's bits, and keys in blocks") {
                         same = same && blocks.at(column, t) == expected[static_cast<std::size_t>(t * columns + column)];
                 CHECK(same);
             }
+        }
+    }
+}
+
+TEST_CASE("heads of a width that no kernel has are padded with 0, turned by their own half") {
+    for (const std::int64_t head : {1, 2, 10, 26, 31}) {
+        const std::int64_t tokens = 3, heads = 2, wide = padded_head(head);
+        Random random("padded heads");
+        const TypedMatrix x(DataType::kF32, tokens, heads * head,
+                            make_values(random, tokens, heads * head, Fill::kNormal), 4);
+        const std::vector<float> cos = make_values(random, tokens, head / 2 + 1, Fill::kNormal),
+                                 sin = make_values(random, tokens, head / 2 + 1, Fill::kNormal);
+        for (const bool turned : {false, true}) {
+            if (turned && head % 2 != 0) continue;
+            std::vector<float> expected(static_cast<std::size_t>(tokens * heads * wide));
+            for (std::int64_t i = 0; i < tokens * heads; i++) {
+                const std::span to =
+                    std::span(expected).subspan(static_cast<std::size_t>(i * wide), static_cast<std::size_t>(head));
+                for (std::int64_t d = 0; d < head; d++)
+                    to[static_cast<std::size_t>(d)] = x.at(i / heads, i % heads * head + d);
+                if (!turned) continue;
+                reference::rotate_half(to, [&](std::size_t pair) {
+                    const std::size_t at = static_cast<std::size_t>(i / heads * (head / 2)) + pair;
+                    return reference::Angle{cos[at], sin[at]};
+                });
+            }
+            const NetworkKernels kernels = kernels_of_level(levels_with(KernelFamily::kRotary).front());
+            const HeadView source{const_cast<float*>(row_of(x, 0)), 1, head, x.view().row_stride};
+            TypedMatrix y(DataType::kF32, tokens, heads * wide, 1);
+            const HeadView rows{static_cast<float*>(y.mutable_view().data), 1, wide, y.view().row_stride};
+            const RotaryRows rotary = turned ? RotaryRows{cos.data(), sin.data()} : RotaryRows{};
+            REQUIRE(place_heads(kernels, source, rows, head, heads, tokens, rotary).ok());
+            INFO("head " << head << (turned ? ", turned" : ""));
+            CHECK(first_difference(y, expected) == "");
+            CHECK(y.surroundings_intact());
         }
     }
 }

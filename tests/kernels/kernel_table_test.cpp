@@ -94,7 +94,7 @@ std::string name_from_fields(const KernelInfo& info) {
             name << "rmsnorm_" << combine_name(info.combine) << '_' << input;
             break;
         case KernelFamily::kAttention:
-            name << "attention_" << info.tile_m;
+            name << "attention_" << (info.combine == Combine::kResidual ? "biased_" : "") << info.tile_m;
             break;
         case KernelFamily::kSplitHeads:
             name << "split_heads";

@@ -29,6 +29,7 @@ inline std::string checkpoint_of(const Graph& graph, const TensorLookup& lookup)
     for (const Node& node : graph.nodes) {
         for (const EmbeddingTable& table : node.tables)
             add(table.tensor, false);
+        if (node.distance_bias) add(node.distance_bias->tensor, false);
         add(node.weight, node.op != NodeOp::kLinear);
         add(node.bias, true);
     }

@@ -395,8 +395,8 @@ TEST_CASE("packed model: other files, versions and things are refused in words")
     require_error(open(folder.write("empty", "")), StatusCode::kParseError, {"empty: ", "packed file"});
     require_error(open(folder.write("text", std::string(1000, 'x'))), StatusCode::kParseError, {"packed file"});
     std::string newer = read_file(write_file(folder, supported_isas()));
-    newer[8] = 3;
-    require_error(open(folder.write("newer", newer)), StatusCode::kParseError, {"version 1 to 2", "found 3", "newer"});
+    newer[8] = 4;
+    require_error(open(folder.write("newer", newer)), StatusCode::kParseError, {"version 1 to 3", "found 4", "newer"});
     require_error(PackedModel::open(write_file(folder, supported_isas()), IsaSet()).status(), StatusCode::kUnsupported,
                   {"x.octile: ", "no int8 kernel"});
 }

@@ -69,6 +69,10 @@ TEST_CASE("packed session: an encoder") {
     check(encoder_graph({}), EncoderSizes{}.hidden);
 }
 
+TEST_CASE("packed session: windows, biases by distance, and linears that share their weights") {
+    check(modern_graph(), 3);
+}
+
 TEST_CASE("packed session: a decoder with gates, norms of heads and a tied head") {
     check(decoder_graph({}), DecoderSizes{}.vocabulary);
 }

@@ -14,6 +14,7 @@
 #include "tests/reference/activation.h"
 #include "tests/reference/half.h"
 #include "tests/reference/linear.h"
+#include "tests/reference/network.h"
 #include "tests/reference/tolerance.h"
 
 namespace octile::reference {
@@ -112,10 +113,46 @@ class ExactGraph {
                 return pool(node);
             case NodeOp::kNormalize:
                 return normalize(node);
+            case NodeOp::kTanh: {
+                Bounded a = value_of(node.inputs[0]);
+                for (std::size_t i = 0; i < a.size(); ++i) {
+                    // No slope is steeper than 1.
+                    a.value[i] = std::tanh(a.value[i]);
+                    a.error[i] += 2 * u * std::abs(a.value[i]);
+                }
+                return a;
+            }
+            case NodeOp::kSlice:
+            case NodeOp::kConcat:
+                return columns(node);
             case NodeOp::kOther:  // no session runs it
                 break;
         }
         return {};
+    }
+
+    // Rows of a slice, or of several values side by side.
+    Bounded columns(const Node& node) {
+        std::vector<Bounded> parts;
+        std::vector<std::size_t> widths;
+        for (const std::string& input : node.inputs) {
+            parts.push_back(value_of(input));
+            widths.push_back(static_cast<std::size_t>(nodes_.at(input)->features));
+        }
+        const bool slice = node.op == NodeOp::kSlice;
+        const std::size_t rows = parts[0].size() / widths[0];
+        Bounded y;
+        for (std::size_t row = 0; row < rows; ++row) {
+            for (std::size_t part = 0; part < parts.size(); ++part) {
+                const std::size_t first = slice ? static_cast<std::size_t>(node.first) : 0,
+                                  count = slice ? static_cast<std::size_t>(node.features) : widths[part];
+                for (std::size_t i = 0; i < count; ++i) {
+                    const std::size_t at = row * widths[part] + first + i;
+                    y.add(parts[part].value[at], parts[part].error[at]);
+                }
+            }
+        }
+        return y;
     }
 
     static Bounded activated(Activation activation, Bounded x) {
@@ -316,15 +353,33 @@ class ExactGraph {
                 const std::size_t count = node.causal ? past + t + 1 : tokens;
                 for (std::size_t h = 0; h < heads; ++h)
                     mix(q, (first + t) * columns + h * head, keys, values, h / (heads / key_heads) * head, key_columns,
-                        head, count, node.scale, y);
+                        head, biases(node, h, past + t, count), node.scale, y);
             }
             first += tokens;
         }
         return y;
     }
 
+    // What is added to the scores of so many keys; -infinity: the key is not seen.
+    std::vector<double> biases(const Node& node, std::size_t head, std::size_t query, std::size_t count) const {
+        std::vector<double> bias(count);
+        const std::vector<float> table =
+            node.distance_bias ? tensors_(node.distance_bias->tensor) : std::vector<float>();
+        for (std::size_t key = 0; key < count; ++key) {
+            const std::int64_t distance = static_cast<std::int64_t>(key) - static_cast<std::int64_t>(query);
+            if (node.distance_bias) {
+                const auto& [tensor, buckets, most] = *node.distance_bias;
+                bias[key] = static_cast<double>(
+                    table[static_cast<std::size_t>(distance_bucket(buckets, most, distance) * node.heads) + head]);
+            }
+            if (node.window && std::abs(distance) > *node.window) bias[key] = -INFINITY;
+        }
+        return bias;
+    }
+
     static void mix(const Bounded& q, std::size_t at, const Bounded& keys, const Bounded& values, std::size_t offset,
-                    std::size_t stride, std::size_t head, std::size_t count, double scale, Bounded& y) {
+                    std::size_t stride, std::size_t head, const std::vector<double>& bias, double scale, Bounded& y) {
+        const std::size_t count = bias.size();
         std::vector<double> weights(count);
         double peak = -INFINITY, worst = 0, total = 0;
         for (std::size_t j = 0; j < count; ++j) {
@@ -336,11 +391,18 @@ class ExactGraph {
                 size += std::abs(a * b);
                 carried += q.error[at + d] * (std::abs(b) + keys.error[key]) + std::abs(a) * keys.error[key];
             }
-            weights[j] = score * scale;
-            worst = std::max(worst, (carried + static_cast<double>(head + 3) * u * (size + carried)) * scale);
+            weights[j] = score * scale + bias[j];
             peak = std::max(peak, weights[j]);
+            if (weights[j] == -INFINITY) continue;
+            // The sum with the bias is rounded once more.
+            worst = std::max(worst, (carried + static_cast<double>(head + 3) * u * (size + carried)) * scale +
+                                        u * std::abs(weights[j]));
         }
         for (double& weight : weights) {
+            if (weight == -INFINITY) {
+                weight = 0;
+                continue;
+            }
             // The difference to the peak is rounded too.
             worst = std::max(worst, u * std::abs(weight - peak));
             weight = std::exp(weight - peak);
@@ -370,18 +432,28 @@ class ExactGraph {
             const auto rows = static_cast<std::size_t>(length);
             const double count = length;
             for (std::size_t k = 0; k < columns; ++k) {
-                if (node.pooling != Pooling::kMean) {
+                if (node.pooling == Pooling::kFirst || node.pooling == Pooling::kLast) {
                     const std::size_t row = first + (node.pooling == Pooling::kFirst ? 0 : rows - 1);
                     y.add(x.value[row * columns + k], x.error[row * columns + k]);
                     continue;
                 }
-                double sum = 0, size = 0, carried = 0;
-                for (std::size_t row = first; row < first + rows; ++row) {
-                    sum += x.value[row * columns + k] / count;
-                    size += std::abs(x.value[row * columns + k]) / count;
-                    carried += x.error[row * columns + k] / count;
+                double sum = 0, size = 0, carried = 0, largest = -INFINITY, worst = 0;
+                for (std::size_t i = 0; i < rows; ++i) {
+                    const std::size_t at = (first + i) * columns + k;
+                    const double weight = node.pooling == Pooling::kMean ? 1 / count
+                                          : node.pooling == Pooling::kMeanSqrtLength
+                                              ? 1 / std::sqrt(count)
+                                              : 2 * static_cast<double>(i + 1) / (count * (count + 1));
+                    sum += x.value[at] * weight;
+                    size += std::abs(x.value[at]) * weight;
+                    carried += x.error[at] * weight;
+                    largest = std::max(largest, x.value[at]);
+                    worst = std::max(worst, x.error[at]);
                 }
-                y.add(sum, carried + (count + 2) * u * (size + carried));
+                if (node.pooling == Pooling::kMax)
+                    y.add(largest, worst);
+                else  // a product and a sum of each row, the divisor and the division
+                    y.add(sum, carried + (count + 6) * u * (size + carried));
             }
             first += rows;
         }

@@ -23,7 +23,7 @@ TEST_CASE("every node of a network is within its bound of double") {
     DecoderSizes plain;
     plain.head_norms = false;
     plain.head = 32;
-    for (const Graph& graph : {encoder_graph({}), decoder_graph({}), decoder_graph(plain)}) {
+    for (const Graph& graph : {encoder_graph({}), decoder_graph({}), decoder_graph(plain), modern_graph()}) {
         const RandomTensors tensors(graph);
         for (const double ratio : kRatios) {
             const Plan plan = plan_of(graph, ratio);

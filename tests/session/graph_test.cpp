@@ -16,7 +16,7 @@ namespace {
 TEST_CASE("graphs survive JSON") {
     Graph named = encoder_graph({});
     named.name = "a \"quoted\" name";
-    for (const Graph& graph : {encoder_graph({}), decoder_graph({}), named}) {
+    for (const Graph& graph : {encoder_graph({}), decoder_graph({}), modern_graph(), named}) {
         const Result<Graph> read = graph_from_json(to_json(graph));
         INFO(read.status().message());
         REQUIRE(read.ok());
@@ -35,7 +35,7 @@ TEST_CASE("JSON that is no graph is refused by its field") {
     const auto error = [&](const std::string& from, const std::string& to, const std::vector<std::string>& words) {
         require_error(graph_from_json(edited(text, from, to)).status(), StatusCode::kParseError, words);
     };
-    error("\"octile_graph\": 1", "\"octile_graph\": 2", {"octile_graph: expected an integer from 1 to 1, found 2"});
+    error("\"octile_graph\": 1", "\"octile_graph\": 3", {"octile_graph: expected an integer from 1 to 2, found 3"});
     error("\"features\": 48, \"tables\"", "\"tables\"", {"nodes[0].features: missing"});
     error("\"op\": \"layernorm\"", "\"op\": \"batchnorm\"", {"nodes[1].op: expected one of", "batchnorm"});
     error("\"rows\": 50", "\"rows\": 0", {"nodes[0].tables[0].rows: expected an integer from 1"});
@@ -48,6 +48,27 @@ TEST_CASE("JSON that is no graph is refused by its field") {
           {"\"layer.0.attention\"", "heads: expected a divisor of 48 features, found 5"});
     require_error(graph_from_json("[1]").status(), StatusCode::kParseError, {"graph", "an object"});
     require_error(graph_from_json("{").status(), StatusCode::kParseError, {});
+}
+
+TEST_CASE("a graph says the first version that has all of it") {
+    CHECK(version_of(encoder_graph({})) == 1);
+    CHECK(version_of(decoder_graph({})) == 1);
+    const std::string text = to_json(modern_graph());
+    CHECK(text.starts_with("{\"octile_graph\": 2,"));
+    const auto error = [&](const std::string& from, const std::string& to, const std::vector<std::string>& words) {
+        require_error(graph_from_json(edited(text, from, to)).status(), StatusCode::kParseError, words);
+    };
+    error("\"octile_graph\": 2", "\"octile_graph\": 1", {"octile_graph: expected 2", "found 1"});
+    error("\"window\": 5", "\"window\": -1", {"window: expected an integer from 0", "-1"});
+    error("\"buckets\": 8", "\"buckets\": 10", {"distance_bias.buckets: expected a multiple of 4", "10"});
+    error("\"buckets\": 8", "\"buckets\": 512", {"distance_bias.buckets: expected an integer from 4 to 256", "512"});
+    error("\"max_distance\": 20", "\"max_distance\": 2", {"distance_bias.max_distance: expected 3 to 32768, found 2"});
+    error("\"first\": 96", "\"first\": 97", {"\"layer.0.v\"", "first: expected 48 columns within the 144", "97"});
+    error("\"features\": 192", "\"features\": 191", {"\"pooled\"", "features: expected 192"});
+    error("\"shared\": \"layer.0.qkv\"", "\"shared\": \"layer.1.qkv\"",
+          {"\"layer.2.qkv\"", "shared: expected a linear above"});
+    error("\"shared\": \"layer.0.qkv\"", "\"shared\": \"layer.2.qkv\"", {"shared: expected a linear above"});
+    error("\"weighted_mean\"", "\"median\"", {"pooling: expected one of", "median"});
 }
 
 TEST_CASE("what is wrong with a graph is told by node and field") {

@@ -79,6 +79,49 @@ inline Graph decoder_graph(const DecoderSizes& sizes) {
     return std::move(g).finish({logits}).value();
 }
 
+// An encoder of what the first version of graphs has not: heads of a width that no kernel has, queries, keys and values
+// cut from one linear, a window, a bias by distance, a block that runs twice, several poolings side by side.
+struct ModernSizes {
+    std::int64_t hidden = 48, ffn = 56, heads = 4, vocabulary = 50, labels = 3;
+};
+
+inline Graph modern_graph(const ModernSizes& sizes = {}) {
+    const std::int64_t hidden = sizes.hidden, ffn = sizes.ffn, heads = sizes.heads;
+    GraphBuilder g("modern");
+    std::string x = g.embedding("embeddings", hidden, {{"word", g.indices("token_ids"), sizes.vocabulary}});
+    const auto add_block = [&](const std::string& at, const std::string& weights, const GraphBuilder::Attention& how) {
+        const auto linear = [&](const std::string& name, const std::string& from, std::int64_t features) {
+            g.linear(at + name, from, features);
+            if (at != weights) {
+                g.last().weight = weights + name + ".weight";
+                g.last().bias = weights + name + ".bias";
+                g.last().shared = weights + name;
+            }
+            return at + name;
+        };
+        const std::string qkv = linear("qkv", x, 3 * hidden);
+        const std::string q = g.slice(at + "q", qkv, 0, hidden), k = g.slice(at + "k", qkv, hidden, hidden),
+                          v = g.slice(at + "v", qkv, 2 * hidden, hidden);
+        std::string y = linear("dense", g.attention(at + "attention", q, k, v, how), hidden);
+        x = g.layer_norm(at + "attention.norm", g.add(at + "attention.sum", x, y), kEpsilon);
+        const std::string both = linear("ffn.in", x, 2 * ffn);
+        y = g.gate(at + "gate", g.slice(at + "act", both, 0, ffn), g.slice(at + "up", both, ffn, ffn),
+                   Activation::kGelu);
+        x = g.layer_norm(at + "norm", g.add(at + "sum", x, linear("ffn.out", y, hidden)), kEpsilon);
+    };
+    const DistanceBias bias{.tensor = "distances", .buckets = 8, .max_distance = 20};
+    add_block("layer.0.", "layer.0.", {.heads = heads, .rotary = Rotary{1000}});
+    add_block("layer.1.", "layer.1.", {.heads = heads, .rotary = Rotary{100}, .window = 5});
+    add_block("layer.2.", "layer.0.", {.heads = heads, .window = 40, .distance_bias = bias});
+    add_block("layer.3.", "layer.1.", {.heads = 1, .distance_bias = DistanceBias{.tensor = "far"}});
+    const std::string first = g.pool("first", x, Pooling::kFirst), most = g.pool("max", x, Pooling::kMax),
+                      root = g.pool("root", x, Pooling::kMeanSqrtLength),
+                      weighted = g.pool("weighted", x, Pooling::kWeightedMean);
+    x = g.tanh("pooler.tanh", g.linear("pooler", g.concat("pooled", {first, most, root, weighted}), hidden - 8));
+    x = g.linear("classifier", x, sizes.labels);
+    return std::move(g).finish({x}).value();
+}
+
 // Tensors of a graph, each seeded by its name.
 class RandomTensors {
   public:
@@ -90,6 +133,7 @@ class RandomTensors {
             features[node.name] = node.features;
             for (const EmbeddingTable& table : node.tables)
                 fill(table.tensor, table.rows, node.features, 1, 0);
+            if (node.distance_bias) fill(node.distance_bias->tensor, node.distance_bias->buckets, node.heads, 1, 0);
             if (node.op == NodeOp::kLinear) {
                 const std::int64_t k = features.at(node.inputs[0]);
                 fill(node.weight, node.features, k, 1 / std::sqrt(static_cast<float>(k)), 0);

@@ -1,7 +1,9 @@
 // A graph run by the reference: all linears INT8, bit by bit. Keeps what causal attention remembers.
 #pragma once
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -98,10 +100,58 @@ class ReferenceRun {
                     return reference::normalize(row, static_cast<float>(node.epsilon));
                 });
                 return y;
+            case NodeOp::kTanh:
+                elementwise(
+                    [&](std::size_t i) { return static_cast<float>(std::tanh(static_cast<double>(input(0)[i]))); });
+                return y;
+            case NodeOp::kSlice:
+                by_row(input(0), columns_of(node.inputs[0]), [&](std::span<const float> row) {
+                    const auto part = row.subspan(static_cast<std::size_t>(node.first), features);
+                    return Values(part.begin(), part.end());
+                });
+                return y;
+            case NodeOp::kConcat: {
+                const std::size_t rows = input(0).size() / columns_of(node.inputs[0]);
+                for (std::size_t row = 0; row < rows; ++row) {
+                    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+                        const std::size_t columns = input(i).size() / rows;
+                        const auto begin = input(i).begin() + static_cast<std::ptrdiff_t>(row * columns);
+                        y.insert(y.end(), begin, begin + static_cast<std::ptrdiff_t>(columns));
+                    }
+                }
+                return y;
+            }
             case NodeOp::kOther:  // no session runs it
                 break;
         }
         return y;
+    }
+
+    std::size_t columns_of(const std::string& name) const {
+        for (const Node& node : graph_.nodes)
+            if (node.name == name) return static_cast<std::size_t>(node.features);
+        for (const GraphInput& input : graph_.inputs)
+            if (input.name == name) return static_cast<std::size_t>(input.features);
+        return 0;
+    }
+
+    // What is added to the scores of `count` keys; empty: the node has nothing to add.
+    std::vector<float> bias_of(const Node& node, std::size_t head, std::size_t query, std::size_t count) const {
+        std::vector<float> bias;
+        if (!node.window && !node.distance_bias) return bias;
+        for (std::size_t key = 0; key < count; ++key) {
+            const std::int64_t distance = static_cast<std::int64_t>(key) - static_cast<std::int64_t>(query);
+            float value = 0;
+            if (node.distance_bias) {
+                const std::vector<float>& table = tensors_.values(node.distance_bias->tensor);
+                const std::int64_t bucket =
+                    reference::distance_bucket(node.distance_bias->buckets, node.distance_bias->max_distance, distance);
+                value = table[static_cast<std::size_t>(bucket * node.heads) + head];
+            }
+            if (node.window && std::abs(distance) > *node.window) value = -std::numeric_limits<float>::infinity();
+            bias.push_back(value);
+        }
+        return bias;
     }
 
     Values embed(const Node& node) const {
@@ -171,7 +221,8 @@ class ReferenceRun {
                     const Values row =
                         reference::attend(std::span(q).subspan((t * heads + h) * head, head), old_keys.data() + at,
                                           old_values.data() + at, key_features, node.causal ? past + t + 1 : tokens,
-                                          static_cast<float>(node.scale));
+                                          static_cast<float>(node.scale),
+                                          bias_of(node, h, past + t, node.causal ? past + t + 1 : tokens));
                     y.insert(y.end(), row.begin(), row.end());
                 }
             }
@@ -188,11 +239,28 @@ class ReferenceRun {
             const auto count = static_cast<std::size_t>(length);
             std::span<const float> part = std::span(x).subspan(first * features, count * features);
             Values row;
-            if (node.pooling == Pooling::kMean)
-                row = reference::mean_of_rows(part, features);
-            else
-                part = part.subspan(node.pooling == Pooling::kFirst ? 0 : (count - 1) * features, features);
-            if (row.empty()) row.assign(part.begin(), part.end());
+            switch (node.pooling) {
+                case Pooling::kMean:
+                    row = reference::mean_of_rows(part, features);
+                    break;
+                case Pooling::kFirst:
+                case Pooling::kLast:
+                    part = part.subspan(node.pooling == Pooling::kFirst ? 0 : (count - 1) * features, features);
+                    row.assign(part.begin(), part.end());
+                    break;
+                case Pooling::kMax:
+                    row = reference::largest_of_rows(part, features);
+                    break;
+                case Pooling::kMeanSqrtLength:
+                    row = reference::weighted_sum(
+                        part, features, [](std::size_t) { return 1.0f; }, std::sqrt(static_cast<float>(length)));
+                    break;
+                case Pooling::kWeightedMean:
+                    row = reference::weighted_sum(
+                        part, features, [](std::size_t i) { return static_cast<float>(i + 1); },
+                        static_cast<float>(length) * static_cast<float>(length + 1) / 2);
+                    break;
+            }
             y.insert(y.end(), row.begin(), row.end());
             first += count;
         }

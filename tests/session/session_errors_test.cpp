@@ -65,9 +65,20 @@ TEST_CASE("what create refuses") {
     error(Session::create(mixed, network.plan, network.parameters), {"layers.1.attention", "causal"});
 
     DecoderSizes narrow;
-    narrow.head = 8;
-    require_error(Network{decoder_graph(narrow)}.create({}).status(), StatusCode::kUnsupported,
-                  {"node \"layers.0.attention\"", "heads of 8 features", "16"});
+    narrow.heads = narrow.key_heads = 64;
+    narrow.head = 2;
+    error(Network{decoder_graph(narrow)}.create({.max_rows = 1 << 22, .max_context = 1}),
+          {"node \"layers.0.attention\"", "4194304 rows of 64 heads of 16 features", "2147483647"});
+
+    Network shared{modern_graph()};
+    for (PlannedLayer& layer : shared.plan.layers)
+        if (layer.layer.name == "layer.2.qkv") layer.precision = Precision::kFp16;
+    error(Session::create(shared.graph, shared.plan, shared.parameters),
+          {"node \"layer.2.qkv\"", "as \"layer.0.qkv\" is, whose weights it shares"});
+    Network unbiased{modern_graph()};
+    unbiased.tensors.erase("far");
+    require_error(pack_parameters(unbiased.graph, unbiased.plan, unbiased.tensors.lookup(), unbiased.isas).status(),
+                  StatusCode::kInvalidArgument, {"node \"layer.3.attention\"", "\"far\" [32, 1]"});
     require_error(network.create({.isas = IsaSet{}}).status(), StatusCode::kUnsupported, {"ISA levels"});
 }
 

@@ -148,6 +148,41 @@ TEST_CASE("a decoder has the reference's bits in every node, from call to call")
     }
 }
 
+TEST_CASE("windows, biases by distance and what else is new have the reference's bits in every node") {
+    const Graph graph = modern_graph();
+    const RandomTensors tensors(graph);
+    for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
+        for (const int thread_count : {1, 4}) {
+            INFO(name_of(level.isa) << ", " << thread_count << " threads");
+            const ThreadCount threads(thread_count);
+            Compared compared(graph, tensors, level.isas, {.max_rows = 140, .max_sequences = 4});
+            Random random("modern");
+            for (const std::vector<std::int32_t>& lengths :
+                 std::vector<std::vector<std::int32_t>>{{1}, {5}, {33, 1, 16}, {140}, {68, 2, 32, 31}})
+                compared.run(lengths, {{"token_ids", random_ids(random, sum_of(lengths), 50)}});
+            CHECK(compared.seen() > 60);
+        }
+    }
+}
+
+TEST_CASE("a decoder within a window has the reference's bits, from call to call") {
+    DecoderSizes sizes;
+    sizes.head = 10;
+    Graph graph = decoder_graph(sizes);
+    for (Node& node : graph.nodes)
+        if (node.op == NodeOp::kAttention) node.window = node.name.starts_with("layers.0") ? 7 : 40;
+    const RandomTensors tensors(graph);
+    for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
+        INFO(name_of(level.isa));
+        const ThreadCount threads(4);
+        Compared compared(graph, tensors, level.isas, {.max_rows = 60, .max_sequences = 2, .max_context = 130});
+        Random random("window");
+        for (const std::vector<std::int32_t>& lengths :
+             std::vector<std::vector<std::int32_t>>{{7, 40}, {1, 1}, {1, 1}, {30, 1}, {1, 45}, {1, 1}, {45, 1}})
+            compared.run(lengths, {{"token_ids", random_ids(random, sum_of(lengths), sizes.vocabulary)}});
+    }
+}
+
 TEST_CASE("a value that no observer asks for is the same") {
     const EncoderSizes sizes;
     const Graph graph = encoder_graph(sizes);

@@ -89,6 +89,13 @@ class CheckPlanTest(unittest.TestCase):
         self.truth.linears[0].reads.append(Read("elsewhere"))
         self.assertEqual(self.faults(), ["model.layers.0.q: reads model.first, torch model.first, no norm"])
 
+    def test_a_block_that_runs_again_has_a_row_for_each_run(self):
+        self.truth.linears[0].reads.append(Read("elsewhere"))
+        self.plan["layers"].append(self.row("model.layers.0.q") | {"name": "repeat.1.model.layers.0.q", "panel": "own", "panel_from": None})
+        self.assertEqual(self.faults(), [])
+        self.row("repeat.1.model.layers.0.q").update(panel="norm", panel_from="model.layers.0.norm")
+        self.assertEqual(self.faults(), ["repeat.1.model.layers.0.q: reads model.layers.0.norm, torch model.first, no norm"])
+
     def test_what_is_not_said_is_no_fault(self):
         for row in self.plan["layers"]:
             row.update(act="none", panel="own", panel_from=None)
