@@ -613,7 +613,7 @@ class Damage(PackedTest):
         self.content = self.packed().bytes
 
     def test_files_that_are_none(self):
-        newer = self.content[:8] + struct.pack("<I", 3) + self.content[12:]
+        newer = self.content[:8] + struct.pack("<I", 4) + self.content[12:]
         for content, words in [(b"", ["expected a packed file of Octile"]), (b"hello", ["expected a packed file of Octile"]), (newer, ["expected format version 1 to 3, found 4: a newer Octile"]),
                                (self.content[:40], ["cut short"]), (self.content[:-1], ["cut short"]), (self.content + b"x", ["bytes, as its header says"])]:
             self.write("bad.octile", content)
