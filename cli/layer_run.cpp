@@ -159,16 +159,23 @@ Result<LayerRun> run_layer(const PlannedLayer& planned, const LayerTensors& tens
     std::vector<float> multiplier;
     for (const float s : tensors.smoothing)
         multiplier.push_back(1 / s);
+    // By whoever quantized the weights.
+    const bool fixed = is_quantized(planned.precision) && tensors.input.scaling != InputScaling::kDynamic;
     Result<Linear> linear =
         Linear::pack({parameters.data(), parameters.type, layer.n, layer.k, layer.k}, parameters.bias,
                      {.precision = planned.precision,
                       .activation = layer.activation,
                       .range = {},
-                      .input_scaling = InputScaling::kDynamic,
-                      .input_scale = 0,
+                      .input_scaling = fixed ? tensors.input.scaling : InputScaling::kDynamic,
+                      .input_scale = fixed ? tensors.input.scale : 0,
                       .input_multiplier = multiplier},
                      isas);
     if (!linear.ok()) return linear.status();
+    if (fixed) {
+        Result<LayerRun> run = run_packed_layer(linear.value(), layer, check_rows);
+        if (run.ok()) run->source_bytes = parameters.bytes();
+        return run;
+    }
 
     const std::vector<float> x =
         normal_values(static_cast<std::size_t>(layer.m * layer.k), seed_of(layer.name) + 2, 1.0f);

@@ -101,7 +101,7 @@ Table requantized_table(const QuantizeReport& report) {
     Table table({{"weights that came quantized"}, {"as"}, {"packed"}, {"SQNR", Align::kRight}});
     for (const RequantizedLinear& linear : report.requantized) {
         table.add_row({{linear.name},
-                       {std::string(linear.stored)},
+                       {linear.stored},
                        {std::string(name_of(linear.precision))},
                        {std::isinf(linear.sqnr_db) ? "exact" : fmt::format("{:.1f} dB", linear.sqnr_db)}});
     }

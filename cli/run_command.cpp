@@ -92,9 +92,10 @@ Status of_layer(const Layer& layer, const Status& status) {
     return {status.code(), fmt::format("{}: {}", layer.name, status.message())};
 }
 
-// Weights that came as int8 are taken as they are.
+// Weights that came as int8 are taken as they are, and so are the scales of inputs that are fixed.
 std::span<const float> smoothing_of(const Network& network, const PlannedLayer& planned, const LayerTensors& tensors) {
-    if (!network.study || !is_quantized(planned.precision) || tensors.weight.is_int8()) return {};
+    const bool levels = tensors.weight.is_int8() || tensors.input.scaling != InputScaling::kDynamic;
+    if (!network.study || !is_quantized(planned.precision) || levels) return {};
     const auto found = network.study->smoothing.find(planned.layer.name);
     return found == network.study->smoothing.end() ? std::span<const float>() : std::span<const float>(found->second);
 }

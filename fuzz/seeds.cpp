@@ -19,6 +19,13 @@ void SeedFolder::add(std::string_view target, std::string_view name, std::string
 
 namespace {
 
+// A file of ones, whose last tensor has to say N and K.
+std::string with_extents(std::string file) {
+    constexpr std::int64_t kExtents[] = {2, 16};
+    std::memcpy(file.data() + file.size() - sizeof(kExtents), kExtents, sizeof(kExtents));
+    return file;
+}
+
 void add_safetensors_seeds(const SeedFolder& folder) {
     using test::TestTensor;
     const auto header_of = [](const std::string& file) {
@@ -38,6 +45,19 @@ void add_safetensors_seeds(const SeedFolder& folder) {
                                                         {"layers.0.q_proj.weight_scale", {16, 1}},
                                                         {"norm.weight", {16}},
                                                         {"embed_tokens.weight", {5, 16}, "BF16"}});
+    // Of every form of packed levels one linear.
+    const std::string words =
+        test::safetensors_bytes(std::vector<TestTensor>{{"gptq.qweight", {2, 8}, "I32"},
+                                                        {"gptq.qzeros", {2, 1}, "I32"},
+                                                        {"gptq.scales", {2, 8}, "F16"},
+                                                        {"awq.qweight", {16, 1}, "I32"},
+                                                        {"awq.qzeros", {2, 1}, "I32"},
+                                                        {"awq.scales", {2, 8}, "F16"},
+                                                        {"packed.weight_packed", {2, 2}, "I32"},
+                                                        {"packed.weight_scale", {2, 2}, "BF16"},
+                                                        {"packed.weight_zero_point", {1, 2}, "I32"},
+                                                        {"packed.weight_shape", {2}, "I64"}});
+    folder.add("safetensors", "words", with_extents(words));
     folder.add("safetensors", "small", small);
     folder.add("safetensors", "decoder", decoder);
     folder.add("network", "safetensors", small);

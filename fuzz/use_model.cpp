@@ -1,5 +1,7 @@
 #include "fuzz/use_model.h"
 
+#include <algorithm>
+
 #include "fuzz/require.h"
 #include "inputs/checkpoint_lookup.h"
 #include "inputs/linear_tensors.h"
@@ -47,6 +49,17 @@ void use(const Checkpoint& checkpoint) {
     const TensorLookup lookup = lookup_in(checkpoint);
     for (const TensorInfo* tensor : checkpoint.tensors())
         (void)lookup(tensor->name);
+}
+
+void use(const LinearTensors& tensors) {
+    constexpr std::int64_t kRows = 64;
+    for (const LinearTensor& tensor : tensors.layers) {
+        for (std::int64_t first = 0; first < tensor.weight.n; first += kRows) {
+            const WeightMatrix rows = tensor.weight.rows(first, std::min(kRows, tensor.weight.n - first));
+            require(values_of(rows).size() == static_cast<std::size_t>(rows.n * rows.k), "weights of another shape");
+            if (rows.is_int8()) (void)int8_rows_of(rows);
+        }
+    }
 }
 
 }  // namespace octile::fuzz

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "inputs/checkpoint.h"
+#include "inputs/linear_tensors.h"
 #include "octile/graph.h"
 #include "octile/layer.h"
 #include "octile/plan.h"
@@ -16,5 +17,7 @@ void use(const Plan& plan);
 void use(const Graph& graph);
 // Reads all bytes of all tensors, plans the linears, and converts those that are small.
 void use(const Checkpoint& checkpoint);
+// Reads the weights of all linears, as floats and, where they are that, as int8.
+void use(const LinearTensors& tensors);
 
 }  // namespace octile::fuzz

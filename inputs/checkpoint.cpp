@@ -196,21 +196,29 @@ void Checkpoint::note_adapter() {
 }
 
 Status Checkpoint::read_quantization() {
-    const fs::path config = path_.parent_path() / "config.json";
-    std::error_code error;
-    add_input(config);  // whether or not its content counts
-    if (!fs::exists(config, error)) return {};
-    Result<QuantizationConfig> quantization = QuantizationConfig::read(config);
-    // Weights in floats are what they are, whatever lies beside them.
-    if (!quantization.ok()) return has_quantized_weights() ? quantization.status() : Status();
-    quantization_ = std::move(quantization).value();
-    if (quantization_.online_rotation().empty()) return {};
-    return parse_error(fmt::format("{}: {}", display(config), quantization_.online_rotation()));
+    const bool quantized = has_quantized_weights();
+    for (const char* const name : {"config.json", "quantize_config.json", "quant_config.json"}) {
+        const fs::path config = path_.parent_path() / name;
+        std::error_code error;
+        add_input(config);  // whether or not its content counts
+        if (!fs::exists(config, error)) continue;
+        // Weights in floats are what they are, whatever lies beside them.
+        Result<QuantizationConfig> quantization = QuantizationConfig::read(config);
+        if (!quantization.ok()) return quantized ? quantization.status() : Status();
+        quantization_ = std::move(quantization).value();
+        if (!quantization_.online_rotation().empty())
+            return parse_error(fmt::format("{}: {}", display(config), quantization_.online_rotation()));
+        // The files of the methods' own count where config.json says nothing of them.
+        if (!quantized || !quantization_.packing().method.empty()) break;
+    }
+    return {};
 }
 
 bool Checkpoint::has_quantized_weights() const {
     return std::any_of(tensors_.begin(), tensors_.end(), [](const TensorInfo* tensor) {
-        return tensor->type == DataType::kI8 || tensor->dtype.starts_with("F8_");
+        return tensor->type == DataType::kI8 || tensor->dtype.starts_with("F8_") ||
+               (tensor->dtype == "I32" &&
+                (tensor->name.ends_with(".qweight") || tensor->name.ends_with(".weight_packed")));
     });
 }
 

@@ -15,6 +15,7 @@
 #include "inputs/gguf/config.h"
 #include "inputs/messages.h"
 #include "inputs/model_config.h"
+#include "inputs/packed_forms.h"
 #include "inputs/sentence_transformers.h"
 #include "inputs/tensor_names.h"
 #include "inputs/tensor_values.h"
@@ -82,7 +83,7 @@ class Reader {
             for (const LinearTensor& tensor : result_.tensors.layers)
                 result_.model.layers.push_back(tensor.layer);
         }
-        if (std::string note = blocks_note(checkpoint_, result_.tensors.layers); !note.empty())
+        if (std::string note = stored_forms_note(checkpoint_, result_.tensors.layers); !note.empty())
             result_.tensors.notes.push_back(std::move(note));
         // The first row of a list reads what comes from outside.
         if (!result_.tensors.layers.empty()) result_.tensors.layers.front().layer.input_unknown = false;
@@ -356,6 +357,13 @@ TensorList tensor_list_of(const Checkpoint& checkpoint) {
         const GgufType* const blocks = block_type(tensor->dtype);
         const bool packed = tensor->dtype == "U8" || tensor->dtype == "I32" || (blocks && !blocks->decode);
         if (!packed) list.add(family_name(tensor->name), tensor->shape);
+    }
+    // As if they were there in floats. What is wrong with them is said where they are read.
+    for (const PackedModule& module : find_packed_modules(checkpoint)) {
+        if (!module.read) continue;
+        const Result<PackedWeights> weights =
+            module.read(*module.tensors.front(), ModuleTensors(checkpoint, module.name));
+        if (weights.ok()) list.add(module.name + ".weight", {weights->n, weights->k});
     }
     return list;
 }

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/pattern.h"
-#include "inputs/gguf/types.h"
 #include "inputs/layer_lists/layer_rules.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_names.h"
@@ -69,7 +68,7 @@ void note_inputs(const Checkpoint& checkpoint, LinearTensors& found) {
     }
     if (int8 > 0 && checkpoint.quantization().weights_alone()) {
         found.notes.push_back(file +
-                              "the int8 weights were made for inputs in floats, which INT8 quantizes too; --force "
+                              "the quantized weights were made for inputs in floats, which INT8 quantizes too; --force "
                               ".=fp16 does not");
     }
 }
@@ -88,8 +87,7 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
         for (const LeftOut& left : found.left_out)
             found.parameters += left.parameters;
         for (const WeightModule& module : modules->modules) {
-            for (const TensorInfo* const tensor : module.tensors)
-                found.parameters += parameters_of(*tensor);
+            found.parameters += parameters_of(module);
             if (std::optional<LinearTensor> layer = layer_of(module, tokens)) {
                 found.layers.push_back(std::move(*layer));
                 continue;
@@ -121,16 +119,16 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
     }
 }
 
-std::string blocks_note(const Checkpoint& checkpoint, const std::vector<LinearTensor>& layers) {
-    std::map<std::string_view, int> counts;
+std::string stored_forms_note(const Checkpoint& checkpoint, const std::vector<LinearTensor>& layers) {
+    std::map<std::string, int> counts;
     for (const LinearTensor& tensor : layers)
-        if (tensor.layer.op == Op::kLinear && block_type(tensor.weight.tensor->dtype))
-            counts[tensor.weight.tensor->dtype]++;
+        if (std::string form = stored_form(tensor.weight); tensor.layer.op == Op::kLinear && !form.empty())
+            counts[std::move(form)]++;
     if (counts.empty()) return "";
-    std::string types;
-    for (const auto& [type, count] : counts)
-        types += (types.empty() ? "" : ", ") + std::to_string(count) + " of " + std::string(type);
-    return display(checkpoint.path()) + ": linears come quantized (" + types +
+    std::string forms;
+    for (const auto& [form, count] : counts)
+        forms += (forms.empty() ? "" : ", ") + std::to_string(count) + " of " + form;
+    return display(checkpoint.path()) + ": linears come quantized (" + forms +
            "), and are packed from the values that these stand for";
 }
 

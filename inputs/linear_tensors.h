@@ -45,7 +45,7 @@ Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int
 // out nothing. kInvalidArgument for a bad one.
 Result<LinearTensors> find_linear_tensors(const Checkpoint& checkpoint, std::int64_t tokens, const std::string& skip);
 
-// How many of the linears come in which of GGUF's types of blocks, as a line; empty: none does.
-std::string blocks_note(const Checkpoint& checkpoint, const std::vector<LinearTensor>& layers);
+// How many of the linears come in fewer bits, and in which form (stored_form()), as a line; empty: none does.
+std::string stored_forms_note(const Checkpoint& checkpoint, const std::vector<LinearTensor>& layers);
 
 }  // namespace octile

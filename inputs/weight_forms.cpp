@@ -67,10 +67,14 @@ class Parts {
             if (file_.quantization().ignores(module_)) parts_.form = WeightForm::kKeptFloat;
             return std::move(parts_);
         }
-        if (file_.quantization().ignores(module_)) {
-            return fail(weight_, "dtype: expected floats, as config.json has the layer on its ignore list, found I8");
-        }
-        for (const auto& check : {&Parts::check_weights, &Parts::find_input})
+        for (const auto& check : {&Parts::check_ignored, &Parts::check_weights, &Parts::find_input})
+            if (Status status = (this->*check)(); !status.ok()) return status;
+        return std::move(parts_);
+    }
+
+    Result<WeightParts> run_packed() {
+        parts_.form = WeightForm::kInt8;
+        for (const auto& check : {&Parts::check_ignored, &Parts::find_input})
             if (Status status = (this->*check)(); !status.ok()) return status;
         return std::move(parts_);
     }
@@ -134,6 +138,12 @@ class Parts {
         return {};
     }
 
+    Status check_ignored() {
+        if (!file_.quantization().ignores(module_)) return {};
+        return fail(weight_, "dtype: expected floats, as config.json has the layer on its ignore list, found " +
+                                 std::string(weight_.dtype));
+    }
+
     Status check_weights() {
         parts_.form = WeightForm::kInt8;
         for (const float scale : values_of(*parts_.scale->tensor)) {
@@ -161,7 +171,7 @@ class Parts {
             const TensorInfo* const zero_point = take(kInputZeroPoints[i]);
             if (zero_point && !scale && !all_zero(*zero_point))
                 return fail(*zero_point, "expected an input scale beside it, found none");
-            if (!scale) continue;
+            if (!scale || file_.quantization().float_inputs(module_)) continue;
             if (!has_float_values(*scale) || elements_of(*scale) != 1) {
                 return fail(*scale, "expected one value of F32, F16 or BF16 for all rows, found " +
                                         std::string(scale->dtype) + " " + shape_text(*scale));
@@ -202,6 +212,11 @@ std::string family_name(std::string_view tensor) {
 Result<WeightParts> find_weight_parts(const Checkpoint& checkpoint, const std::string& module,
                                       const WeightMatrix& weights) {
     return Parts(checkpoint, module, weights).run();
+}
+
+Result<WeightParts> find_packed_parts(const Checkpoint& checkpoint, const std::string& module,
+                                      const WeightMatrix& weights) {
+    return Parts(checkpoint, module, weights).run_packed();
 }
 
 }  // namespace octile

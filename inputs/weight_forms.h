@@ -47,4 +47,8 @@ std::string family_name(std::string_view tensor);
 Result<WeightParts> find_weight_parts(const Checkpoint& checkpoint, const std::string& module,
                                       const WeightMatrix& weights);
 
+// What of that goes with weights of packed levels, whose reader has found the rest: form and input.
+Result<WeightParts> find_packed_parts(const Checkpoint& checkpoint, const std::string& module,
+                                      const WeightMatrix& weights);
+
 }  // namespace octile

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "inputs/gguf/types.h"
 #include "inputs/tensor_values.h"
 
 namespace octile {
@@ -28,6 +29,20 @@ std::vector<float> row_scales(const WeightMatrix& weights) {
     for (std::int64_t row = 0; row < weights.n; row++) {
         const auto block = static_cast<std::size_t>((weights.first_row + row) / scale.block_rows);
         rows[static_cast<std::size_t>(row)] = values.at(block);
+    }
+    return rows;
+}
+
+// Differences of levels and zeros, with the scales of the file.
+Int8Rows int8_rows_of_packed(const WeightMatrix& weights) {
+    const PackedLevels& packed = *weights.packed;
+    Int8Rows rows{levels_of(packed, weights.first_row, weights.n, weights.k), {}};
+    for (std::int64_t row = 0; row < weights.n; row++) {
+        float& scale = rows.scales.emplace_back(packed.scale_at(weights.first_row + row, 0));
+        if (scale != 0) continue;
+        scale = kScaleOfZeros;
+        const auto first = rows.levels.begin() + row * weights.k;
+        std::fill(first, first + weights.k, std::int8_t{0});
     }
     return rows;
 }
@@ -66,6 +81,7 @@ WeightMatrix WeightMatrix::rows(std::int64_t first, std::int64_t count) const {
 }
 
 bool WeightMatrix::is_int8() const {
+    if (packed) return is_int8_by_channel(*packed);
     return tensor && tensor->type == DataType::kI8 && scale && scale->block_columns >= k;
 }
 
@@ -74,16 +90,25 @@ bool WeightMatrix::in_place() const {
 }
 
 std::size_t WeightMatrix::bytes() const {
+    if (packed) return static_cast<std::size_t>(n * k * packed->levels.bits / 8);
     return bytes_of(*tensor, 0, n * k).size();
 }
 
 std::span<const std::byte> WeightMatrix::span() const {
     if (n == 0 || k == 0) return {};
+    if (packed) return tensor->data;
     const std::int64_t last = offset + (n - 1) * row_stride + (k - 1) * column_stride;
     return bytes_of(*tensor, offset, last - offset + 1);
 }
 
+std::string stored_form(const WeightMatrix& weights) {
+    if (weights.packed) return form_text(*weights.packed, weights.k);
+    const GgufType* const blocks = weights.tensor ? block_type(weights.tensor->dtype) : nullptr;
+    return blocks ? std::string(blocks->name) : "";
+}
+
 std::vector<float> values_of(const WeightMatrix& weights) {
+    if (weights.packed) return values_of(*weights.packed, weights.first_row, weights.n, weights.k);
     std::vector<float> values(static_cast<std::size_t>(weights.n * weights.k));
     const std::span<float> all(values);
     const auto k = static_cast<std::size_t>(weights.k);
@@ -116,6 +141,7 @@ std::vector<float> values_of(const WeightMatrix& weights) {
 
 Int8Rows int8_rows_of(const WeightMatrix& weights) {
     OCTILE_CHECK_EQ(weights.is_int8(), true);
+    if (weights.packed) return int8_rows_of_packed(weights);
     Int8Rows rows{std::vector<std::int8_t>(static_cast<std::size_t>(weights.n * weights.k)), row_scales(weights)};
     const std::byte* const data = weights.tensor->data.data() + weights.offset;
     for (std::int64_t row = 0; row < weights.n; row++) {

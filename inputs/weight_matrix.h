@@ -4,15 +4,17 @@
 //
 // Most lie as they are: offset 0, rows side by side, no scale. Conv1D of GPT-2 lies [K, N]; q, k and v of a fused
 // projection are rows of one tensor, experts are matrices of one; int8 levels and float8 have scales beside them, one
-// for each block of rows and columns.
+// for each block of rows and columns. Levels of few bits lie packed in words (packed_levels.h) instead of all that.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "inputs/packed_levels.h"
 #include "inputs/tensor_info.h"
 
 namespace octile {
@@ -33,7 +35,8 @@ struct WeightMatrix {
     std::int64_t row_stride = 0;
     std::int64_t column_stride = 1;
     std::optional<WeightScale> scale = {};
-    std::int64_t first_row = 0;  // the row of `scale`'s matrix that row 0 is
+    std::int64_t first_row = 0;  // the row of `scale`'s matrix, or of `packed`, that row 0 is
+    std::optional<PackedLevels> packed = {};
 
     // All of a 2-D tensor, [n, k] or, transposed, [k, n].
     static WeightMatrix of(const TensorInfo& tensor, bool transposed = false);
@@ -44,17 +47,20 @@ struct WeightMatrix {
     WeightMatrix rows(std::int64_t first, std::int64_t count) const;
 
     bool transposed() const { return row_stride == 1 && column_stride != 1; }
-    // Levels of int8 with one scale for each row, or for all.
+    // Levels of int8 with one scale for each row, or for all; packed ones that are the same are too.
     bool is_int8() const;
     // Whether rows lie side by side as values of an element type that Linear::pack() takes, and mean what they say.
     bool in_place() const;
 
     // Of n * k elements as they are stored; scales do not count.
     std::size_t bytes() const;
-    // Where a matrix lies in the file, with whatever lies between its rows. Of rows in pairs (TensorInfo::paired_rows),
-    // whole heads are.
+    // Where a matrix lies in the file, with whatever lies between its rows. Of packed levels, all of them. Of rows in
+    // pairs (TensorInfo::paired_rows), whole heads are.
     std::span<const std::byte> span() const;
 };
+
+// In what fewer bits the weights came, "GPTQ of 4 bits, groups of 128" or "Q4_K"; empty: in none.
+std::string stored_form(const WeightMatrix& weights);
 
 // All rows, [n, k]: exact but for F64, and for what has scales, which are rounded to f32 once.
 std::vector<float> values_of(const WeightMatrix& weights);

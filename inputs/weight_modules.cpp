@@ -35,9 +35,9 @@ class Finder {
     Finder(const Checkpoint& checkpoint, const WeightRules& rules) : file_(checkpoint), rules_(rules) {}
 
     Result<WeightModules> run() {
-        find_packed();
+        if (Status status = find_packed(); !status.ok()) return status;
         for (const TensorInfo* const tensor : file_.tensors()) {
-            if (left_out_.contains(tensor)) continue;
+            if (left_out_.contains(tensor) || used_.contains(tensor)) continue;
             if (Status status = take(*tensor); !status.ok()) return status;
         }
         if (Status status = refuse_packed(); !status.ok()) return status;
@@ -75,11 +75,22 @@ class Finder {
         return left_out_of(tensor, LeftOutReason::kName, "neither a *.weight nor the bias of a layer");
     }
 
-    void find_packed() {
+    // Adds what is read of packed forms, and leaves out the others.
+    Status find_packed() {
         for (PackedModule& packed : find_packed_modules(file_)) {
-            const bool skipped = asked(rules_.leave_out, packed.name) || asked(rules_.may_leave_out, packed.name);
+            bool skipped = asked(rules_.leave_out, packed.name);
+            const bool may_skip = asked(rules_.may_leave_out, packed.name);
+            // Rows of a table are looked up by what reads floats.
+            const bool table = table_name(packed.name) != TableName::kNone && !file_.find(packed.name + ".bias");
+            if (packed.read && !skipped && !table) {
+                Status status = add_packed(packed);
+                if (status.ok()) continue;
+                if (!may_skip) return status;
+            }
+            skipped = skipped || may_skip;
             const auto reason = skipped ? LeftOutReason::kUser : packed.reason;
-            std::string text = skipped ? std::string(kSkipped) : std::string(packed.form) + ", which is not read";
+            std::string text = skipped ? std::string(kSkipped)
+                                       : (packed.read ? "a table in " : "") + packed.form + ", which is not read";
             for (const TensorInfo* const tensor : packed.tensors) {
                 LeftOut left = left_out_of(*tensor, reason, text);
                 left.parameters = tensor == packed.tensors.front() ? packed.parameters : 0;
@@ -87,6 +98,24 @@ class Finder {
             }
             if (!skipped) packed_.push_back(std::move(packed));
         }
+        return {};
+    }
+
+    // A linear of packed levels, whose tensors are no other module's.
+    Status add_packed(const PackedModule& packed) {
+        const ModuleTensors tensors(file_, packed.name);
+        Result<PackedWeights> weights = packed.read(*packed.tensors.front(), tensors);
+        if (!weights.ok()) return weights.status();
+        WeightModule module{.name = packed.name};
+        module.weight = {.tensor = packed.tensors.front(), .n = weights->n, .k = weights->k};
+        module.weight.packed = std::move(weights->levels);
+        module.tensors = std::move(weights->tensors);
+        Result<WeightParts> parts = find_packed_parts(file_, packed.name, module.weight);
+        if (!parts.ok()) return parts.status();
+        module.form = parts->form;
+        module.input = parts->input;
+        module.tensors.insert(module.tensors.end(), parts->tensors.begin(), parts->tensors.end());
+        return add_checked(std::move(module), tensors[".bias"]);
     }
 
     // A network that comes in such a form is an error; one of which a part does is planned without it.
@@ -98,9 +127,9 @@ class Finder {
         const PackedModule& first = packed_.front();
         return parse_error(display(file_.path()) + ": expected weights in floats or int8, found " +
                            std::to_string(packed_.size()) + " of " + std::to_string(packed_.size() + linears) +
-                           " linears in the form " + std::string(first.form) + " (" +
-                           internal::quote(first.tensors.front()->name) + "), which is read by " +
-                           std::string(first.reader) + "; name the checkpoint that it was made from");
+                           " linears in the form " + first.form + " (" + internal::quote(first.tensors.front()->name) +
+                           "), which is read by " + std::string(first.reader) +
+                           "; name the checkpoint that it was made from");
     }
 
     Status take(const TensorInfo& tensor) {
@@ -181,14 +210,26 @@ class Finder {
             const std::int64_t features = weight.shape.front();
             module.weight = {.tensor = &weight, .n = 1, .k = features, .row_stride = features};
         }
-        for (const TensorInfo* const tensor : {&weight, bias}) {
-            if (tensor == nullptr || has_float_values(*tensor) || (is_linear && tensor == &weight)) continue;
-            return fail(*tensor, "dtype: expected F32, F16 or BF16, found " + std::string(tensor->dtype) +
-                                     " (--skip leaves it out)");
-        }
+        if (!is_linear && !has_float_values(weight)) return not_floats(weight);
+        return add_checked(std::move(module), bias);
+    }
+
+    Status not_floats(const TensorInfo& tensor) const {
+        return fail(tensor,
+                    "dtype: expected F32, F16 or BF16, found " + std::string(tensor.dtype) + " (--skip leaves it out)");
+    }
+
+    // What a linear or norm needs, whichever form its weights have.
+    Status add_checked(WeightModule module, const TensorInfo* bias) {
+        const TensorInfo& weight = *module.weight.tensor;
+        if (bias != nullptr && !has_float_values(*bias)) return not_floats(*bias);
+        const bool is_linear = module.kind == ModuleKind::kLinear;
         const std::int64_t n = is_linear ? module.weight.n : module.weight.k;
-        if (const auto error = check_layer(
-                {.name = name, .op = is_linear ? Op::kLinear : Op::kLayerNorm, .m = 1, .k = module.weight.k, .n = n})) {
+        if (const auto error = check_layer({.name = module.name,
+                                            .op = is_linear ? Op::kLinear : Op::kLayerNorm,
+                                            .m = 1,
+                                            .k = module.weight.k,
+                                            .n = n})) {
             return fail(weight, "shape " + shape_text(weight) + ": " + error->field + ": " + error->text);
         }
         if (bias != nullptr) {
@@ -258,6 +299,14 @@ std::int64_t parameters_of(const TensorInfo& tensor) {
                           tensor.dtype.starts_with("U64") || tensor.dtype.starts_with("U32") ||
                           tensor.dtype.starts_with("U16");
     return integers ? 0 : elements_of(tensor);
+}
+
+std::int64_t parameters_of(const WeightModule& module) {
+    if (module.weight.packed) return module.weight.n * module.weight.k + (module.bias ? module.weight.n : 0);
+    std::int64_t parameters = 0;
+    for (const TensorInfo* const tensor : module.tensors)
+        parameters += parameters_of(*tensor);
+    return parameters;
 }
 
 LeftOut left_out_of(const TensorInfo& tensor, LeftOutReason reason, std::string text) {

@@ -9,8 +9,10 @@
 //   heads), nor is a batch norm (it has a running_mean).
 // - A 3-D tensor below a component `experts` is a stack of matrices, one for each expert. Which way they lie, [N, K] or
 //   [K, N], its shape does not tell.
-// - Weights of I8 and of the floats of eight bits have their scales beside them (weight_forms.h); where a form is known
-//   and not read (packed_forms.h), its tensors are left out, and an error where most of the linears come in it.
+// - Weights of I8 and of the floats of eight bits have their scales beside them (weight_forms.h). Of the forms that
+// pack
+//   levels into words (packed_forms.h) some are linears; the tensors of the others are left out, and an error where
+//   most of the linears come in it.
 // - Everything else is left out.
 #pragma once
 
@@ -65,6 +67,9 @@ WeightModule expert_of(const WeightModule& experts, std::string name, std::int64
 
 // How many parameters of a network a tensor holds, as it lies: none if its elements are indices or flags.
 std::int64_t parameters_of(const TensorInfo& tensor);
+
+// Of a module, what its weights and bias stand for.
+std::int64_t parameters_of(const WeightModule& module);
 
 LeftOut left_out_of(const TensorInfo& tensor, LeftOutReason reason, std::string text);
 

@@ -44,6 +44,7 @@ Result<Linear> BlockPacker::pack(std::int64_t first, std::int64_t count) {
     const LinearOptions options = {.precision = precision_};
     if (rows.is_int8() && precision_ == Precision::kInt8) {
         const Int8Rows int8 = int8_rows_of(rows);
+        if (measures_) floats_ = values_of(rows);
         return Linear::pack_quantized({int8.levels.data(), DataType::kI8, count, k, k}, int8.scales, {}, options,
                                       isas_);
     }
@@ -120,7 +121,7 @@ void BlockPacker::add_error() {
         const int level = precision_ == Precision::kInt4
                               ? int4_level(int4, static_cast<std::int64_t>(row), static_cast<std::int64_t>(column))
                               : static_cast<std::int8_t>(rows_.data()[i]);
-        return static_cast<double>(scale_[row]) * level;
+        return scale_[row] * static_cast<float>(level);
     };
     for (std::size_t i = 0; i < floats_.size(); i++) {
         const double s = smoothing_.empty() ? 1 : smoothing_[i % k];

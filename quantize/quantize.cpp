@@ -13,7 +13,6 @@
 
 #include "base/mapped_file.h"
 #include "base/printable.h"
-#include "inputs/gguf/types.h"
 #include "inputs/messages.h"
 #include "inputs/tensor_values.h"
 #include "packed/packed_writer.h"
@@ -130,17 +129,18 @@ class Quantizer {
             entry.input_scale = static_cast<float>(planned(layer.panel_from)->layer.output_scale.value());
         }
         const InputQuantization& input = tensors_.at(entry.name)->input;
-        const bool levels = tensors_.at(entry.name)->weight.is_int8() && layer.precision == Precision::kInt8;
-        if (levels && input.scaling != InputScaling::kDynamic) {
+        if (is_quantized(layer.precision) && input.scaling != InputScaling::kDynamic) {
             entry.input_scaling = input.scaling;
             entry.input_scale = input.scale;
         }
         if (gate) job.matrices.push_back(tensors_.at(gate->layer.name));
         job.matrices.push_back(tensors_.at(entry.name));
         const auto smoothing = options_.smoothing.find(entry.name);
-        const bool floats = std::none_of(job.matrices.begin(), job.matrices.end(),
-                                         [](const LinearTensor* tensor) { return tensor->weight.is_int8(); });
-        if (smoothing != options_.smoothing.end() && is_quantized(entry.precision) && floats)
+        // Not of levels that are there already, nor of rows whose scale is.
+        const bool free = std::none_of(job.matrices.begin(), job.matrices.end(), [](const LinearTensor* tensor) {
+            return tensor->weight.is_int8() || tensor->input.scaling != InputScaling::kDynamic;
+        });
+        if (smoothing != options_.smoothing.end() && is_quantized(entry.precision) && free)
             job.smoothing = smoothing->second;
         for (const WeightLayout& layout : layouts_of(options_.levels, entry.precision))
             entry.panels.push_back({layout, padded_channels(layout, entry.precision, entry.n), {}});
@@ -314,8 +314,8 @@ class Quantizer {
         const auto fitting = static_cast<std::int64_t>(kBlockBytes / std::max<std::size_t>(at_once, 1));
         const std::int64_t block = std::max<std::int64_t>(1, fitting / unit) * unit;
         BlockPacker packer(tensor, entry.precision, job.smoothing, options_.isas);
-        const GgufType* const stored = block_type(tensor.weight.tensor->dtype);
-        if (stored) packer.measure_error();
+        const std::string stored = stored_form(tensor.weight);
+        if (!stored.empty()) packer.measure_error();
         for (std::int64_t first = 0; first < entry.n; first += block) {
             const std::int64_t count = std::min(block, entry.n - first);
             if (Status status = packer.load(first, count); !status.ok())
@@ -335,7 +335,8 @@ class Quantizer {
             if (options_.progress) options_.progress(share(), tensor.weight.tensor->name);
         }
         release_pages(tensor.weight.span());
-        if (stored) report_.requantized.push_back({tensor.layer.name, stored->name, entry.precision, packer.sqnr_db()});
+        if (!stored.empty())
+            report_.requantized.push_back({tensor.layer.name, stored, entry.precision, packer.sqnr_db()});
         return {};
     }
 

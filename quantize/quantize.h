@@ -33,10 +33,10 @@ struct QuantizeOptions {
     std::function<void(double, std::string_view)> progress;
 };
 
-// A linear that came in blocks of few bits, and what of the values that these stand for is left in its panels.
+// A linear that came in few bits, and what of the values that these stand for is left in its panels.
 struct RequantizedLinear {
     std::string name;
-    std::string_view stored;  // "Q4_K"; never dangles
+    std::string stored;  // stored_form(): "Q4_K"
     Precision precision = Precision::kInt8;
     double sqnr_db = 0;  // of the weights; infinite where they are the same
 };

@@ -18,9 +18,9 @@ def network(**more) -> bytes:
 
 
 EXPERTS = {"mlp.experts.up_proj": normal_tensor("F32", [4, 8, 8], "experts"), "x.w": normal_tensor("F32", [2, 2], "w")}
-GPTQ = {
-    "q.qweight": ("I32", [1, 8], bytes(32)), "q.qzeros": ("I32", [1, 1], bytes(4)),
-    "q.scales": ("F16", [1, 8], bytes(16)), "q.g_idx": ("I32", [8], bytes(32)),
+GPTQ = {  # of 2 bits
+    "q.qweight": ("I32", [1, 16], bytes(64)), "q.qzeros": ("I32", [1, 1], bytes(4)),
+    "q.scales": ("F16", [1, 16], bytes(32)), "q.g_idx": ("I32", [16], bytes(64)),
 }
 
 
@@ -91,14 +91,14 @@ class LeftOut(OctileTest):
     def test_part_of_a_network_in_a_form_that_is_not_read(self):
         self.write("net.safetensors", network(**GPTQ))
         text = self.succeed("plan", "net.safetensors", "--tokens", "2")
-        self.assertRegex(text.split("\n")[0], r"^warning: net: 6\.9 % .*\(4-bit 6\.9 %\), the largest q\.qweight")
-        self.assertIn("GPTQ, which is not read", text)
+        self.assertRegex(text.split("\n")[0], r"^warning: net: 22\.9 % .*\(4-bit 22\.9 %\), the largest q\.qweight")
+        self.assertIn("GPTQ of 2 bits, which is not read", text)
 
     def test_most_of_a_network_in_a_form_that_is_not_read(self):
         packed = {f"{i}.{name}": content for i in range(6) for name, content in GPTQ.items()}
         self.write("net.safetensors", network(**packed))
         for arguments in self.commands("net.safetensors"):
-            self.fail_with(1, ["6 of 8 linears in the form GPTQ", "GPTQModel"], *arguments)
+            self.fail_with(1, ["6 of 8 linears in the form GPTQ of 2 bits", "GPTQModel"], *arguments)
             self.assertIn("left out: 24 tensors", self.succeed(*arguments, "--skip", "[0-5].q"))
 
     def test_zeros_of_a_pruned_channel(self):

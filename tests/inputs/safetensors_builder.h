@@ -30,7 +30,8 @@ inline std::string safetensors_bytes(const std::vector<TestTensor>& tensors) {
     std::string header = R"({"__metadata__":{"format":"pt"})";
     std::size_t end = 0;
     for (const TestTensor& tensor : tensors) {
-        std::size_t bytes = tensor.dtype == "I64" ? 8 : tensor.dtype == "F32" ? 4 : tensor.dtype == "I8" ? 1 : 2;
+        const bool four = tensor.dtype == "F32" || tensor.dtype == "I32";
+        std::size_t bytes = tensor.dtype == "I64" ? 8 : four ? 4 : tensor.dtype == "I8" ? 1 : 2;
         std::string shape;
         for (const std::int64_t extent : tensor.shape) {
             bytes *= static_cast<std::size_t>(extent);

@@ -6,91 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "inputs/linear_tensors.h"
-#include "inputs/read_model.h"
 #include "tests/inputs/status_checks.h"
-#include "tests/inputs/temp_folder.h"
+#include "tests/inputs/weight_files.h"
 
 using namespace octile;
+using octile::test::find;
+using octile::test::Found;
 using octile::test::require_error;
-using octile::test::TempFolder;
+using octile::test::try_find;
+using Builder = octile::test::WeightFile;
 
 namespace {
-
-// A safetensors file of tensors with elements.
-class Builder {
-  public:
-    template <typename Element>
-    Builder& add(const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape,
-                 const std::vector<Element>& elements) {
-        std::string extents;
-        for (const std::int64_t extent : shape)
-            extents += (extents.empty() ? "" : ",") + std::to_string(extent);
-        header_ += (header_.empty() ? "{\"" : ",\"") + name + R"(":{"dtype":")" + dtype + R"(","shape":[)" + extents +
-                   R"(],"data_offsets":[)" + std::to_string(data_.size()) + ",";
-        data_.append(reinterpret_cast<const char*>(elements.data()), elements.size() * sizeof(Element));
-        header_ += std::to_string(data_.size()) + "]}";
-        return *this;
-    }
-    Builder& bytes(const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape,
-                   std::size_t count, std::uint8_t value = 0x38) {
-        return add(name, dtype, shape, std::vector<std::uint8_t>(count, value));
-    }
-    Builder& floats(const std::string& name, const std::vector<std::int64_t>& shape) {
-        std::size_t count = 1;
-        for (const std::int64_t extent : shape)
-            count *= static_cast<std::size_t>(extent);
-        return add(name, "F32", shape, std::vector<float>(count, 0.5f));
-    }
-
-    std::string file() const {
-        const std::string header = header_ + "}";
-        const std::uint64_t length = header.size();
-        std::string bytes(reinterpret_cast<const char*>(&length), sizeof(length));
-        return bytes + header + data_;
-    }
-
-  private:
-    std::string header_, data_;
-};
-
-struct Found {
-    Checkpoint checkpoint;
-    LinearTensors tensors;
-
-    const LinearTensor& linear(const std::string& name) const {
-        for (const LinearTensor& tensor : tensors.layers)
-            if (tensor.layer.name == name) return tensor;
-        FAIL("no layer " << name);
-        return tensors.layers.front();
-    }
-    const LeftOut& left(const std::string& name) const {
-        for (const LeftOut& one : tensors.left_out)
-            if (one.tensor == name) return one;
-        FAIL(name << " is not left out");
-        return tensors.left_out.front();
-    }
-};
-
-Result<Found> try_find(const Builder& builder, const ReadOptions& options = {.tokens = 4, .skip = {}},
-                       const std::string& config = "") {
-    const TempFolder folder;  // the mapping outlives the name
-    if (!config.empty()) folder.write("config.json", config);
-    Result<Checkpoint> file =
-        Checkpoint::open(folder.write("net.safetensors", builder.file()), InputFormat::kSafetensors);
-    if (!file.ok()) return file.status();
-    Result<LinearTensors> found = find_linear_tensors(file.value(), options);
-    if (!found.ok()) return found.status();
-    return Found{std::move(file).value(), std::move(found).value()};
-}
-
-Found find(const Builder& builder, const ReadOptions& options = {.tokens = 4, .skip = {}},
-           const std::string& config = "") {
-    Result<Found> found = try_find(builder, options, config);
-    INFO(found.status().message());
-    REQUIRE(found.ok());
-    return std::move(found).value();
-}
 
 const std::vector<std::int8_t> kLevels = {1, -2, 3, 4, -5, 6, 127, -128};  // [2, 4]
 
@@ -249,9 +175,6 @@ TEST_CASE("weight forms: packed forms are named") {
         LeftOutReason reason = LeftOutReason::kFourBit;
     };
     for (const Case& form : std::vector<Case>{
-             {"GPTQ", {{".qweight", "I32"}, {".qzeros", "I32"}, {".scales", "F16"}, {".g_idx", "I32"}}},
-             {"AWQ", {{".qweight", "I32"}, {".qzeros", "I32"}, {".scales", "F16"}}},
-             {"pack-quantized", {{".weight_packed", "I32"}, {".weight_scale", "BF16"}, {".weight_shape", "I64"}}},
              {"NVFP4 (compressed",
               {{".weight_packed", "U8"}, {".weight_scale", "F8_E4M3"}, {".weight_global_scale", "F32"}}},
              {"NVFP4 (ModelOpt", {{".weight", "U8"}, {".weight_scale", "F8_E4M3"}, {".weight_scale_2", "F32"}}},
@@ -265,16 +188,11 @@ TEST_CASE("weight forms: packed forms are named") {
         const auto bytes = [](const std::string& dtype) -> std::size_t {
             return dtype == "I64" ? 8 : dtype == "I32" || dtype == "F32" ? 4 : dtype.ends_with("16") ? 2 : 1;
         };
-        // Eight of four bits are one word.
-        const auto elements = [](const std::string& ending) -> std::size_t { return ending == ".qzeros" ? 8 : 64; };
-        const auto shape = [&](const std::string& ending) {
-            return std::vector<std::int64_t>{8, static_cast<std::int64_t>(elements(ending) / 8)};
-        };
         Builder whole, part;
         for (const auto& [ending, dtype] : form.tensors) {
             for (const std::string module : {"b.0", "b.1", "b.2"})
-                whole.bytes(module + ending, dtype, shape(ending), elements(ending) * bytes(dtype), 1);
-            part.bytes("b.0" + ending, dtype, shape(ending), elements(ending) * bytes(dtype), 1);
+                whole.bytes(module + ending, dtype, {8, 8}, 64 * bytes(dtype), 1);
+            part.bytes("b.0" + ending, dtype, {8, 8}, 64 * bytes(dtype), 1);
         }
         whole.floats("lm_head.weight", {8, 8});
         require_error(try_find(whole).status(), StatusCode::kParseError, {"3 of 4 linears", form.name, "read"});
@@ -292,22 +210,6 @@ TEST_CASE("weight forms: packed forms are named") {
         const Found skipped = find(whole, {.tokens = 4, .skip = {}, .may_skip = "^b"});
         CHECK(skipped.tensors.layers.size() == 1);
         CHECK(skipped.tensors.left_out.front().reason == LeftOutReason::kUser);
-    }
-}
-
-TEST_CASE("weight forms: eight bits in a packed form are not four") {
-    // [K, N] = [32, 16] in groups of 16: as many words, and zero points, as the bits make.
-    for (const std::size_t bits : {4, 8}) {
-        INFO(bits);
-        Builder gptq;
-        gptq.bytes("q.qweight", "I32", {static_cast<std::int64_t>(bits), 16}, bits * 16 * 4, 1)
-            .bytes("q.qzeros", "I32", {2, static_cast<std::int64_t>(bits / 2)}, bits * 4, 1)
-            .bytes("q.scales", "F16", {2, 16}, 64, 1)
-            .bytes("q.g_idx", "I32", {32}, 128, 0);
-        gptq.floats("lm_head.weight", {8, 8});
-        const LeftOut& weights = find(gptq).left("q.qweight");
-        CHECK(weights.parameters == 512);
-        CHECK(weights.reason == (bits == 4 ? LeftOutReason::kFourBit : LeftOutReason::kDtype));
     }
 }
 
