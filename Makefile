@@ -33,6 +33,9 @@ build: setup  ## Library, octile command and tests for this machine, in build/ho
 
 .PHONY: test
 test: setup  ## Tests on this machine, then (of a clone) those of the aarch64 cross build under qemu
+ifeq ($(PRESET),host)
+	@scripts/setup --docs
+endif
 	$(CMAKE) --workflow --preset $(PRESET)
 ifeq ($(PRESET),host)
 	$(CMAKE) --workflow --preset aarch64
@@ -82,6 +85,13 @@ demo:
 	$(OCTILE) plan models/minilm-l6.csv
 	$(OCTILE) run models/minilm-l6.csv
 endif
+
+.PHONY: docs
+docs: setup  ## The documentation site in build/docs, to be read in a browser, without a server: build/docs/index.html
+	@scripts/setup --docs
+	$(CMAKE) --preset host
+	$(CMAKE) --build --preset host --target octile_cli
+	.venv-docs/bin/python -m sphinx -W --keep-going -q -d build/docs-doctrees -D octile_command=$(OCTILE) docs build/docs
 
 .PHONY: bench
 bench: setup  ## Time the kernels against oneDNN in the same run

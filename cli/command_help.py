@@ -22,6 +22,7 @@ class Argument:
 
     names: tuple[str, ...]  # "-o", "--output"
     value: str  # "FILE"; "" if it takes none, "VALUE" if --help has only the choices
+    takes: str  # the same as --help has it, with default, choices and range: "NAME=ratio"
     choices: tuple[str, ...]  # all values that there are; () if there are others
     repeats: bool
     summary: str
@@ -61,7 +62,7 @@ def _argument(head: str, text: str) -> Argument:
     names, _, rest = head.partition(" ")
     choices = CHOICES.search(rest)
     value = VALUE_END.split(f" {rest}", maxsplit=1)[0].strip() or ("VALUE" if choices else "")
-    return Argument(tuple(names.split(",")), value, tuple(choices[1].split(",")) if choices else (), bool(REPEATS.search(head)), text)
+    return Argument(tuple(names.split(",")), value, rest.strip(), tuple(choices[1].split(",")) if choices else (), bool(REPEATS.search(head)), text)
 
 
 def read_command(octile: list[str], words: tuple[str, ...] = ()) -> Command:
