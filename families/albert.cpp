@@ -13,7 +13,7 @@ std::string add_albert_blocks(NetworkBuilder& b, BlockFacts& facts, std::string 
     const std::string groups = "encoder.albert_layer_groups.";
     const std::int64_t count = b.blocks("num_hidden_groups", b.base + groups, 1);
     const std::int64_t runs = b.config.exists() ? b.size("num_hidden_layers", 12) : count;
-    std::int64_t last = -1;
+    std::int64_t last = -1, blocks = 0;
     for (std::int64_t run = 0; run < runs; run++) {
         // Each group runs in as many layers, rounded as transformers does.
         const double layers = static_cast<double>(runs) / static_cast<double>(count);
@@ -24,7 +24,8 @@ std::string add_albert_blocks(NetworkBuilder& b, BlockFacts& facts, std::string 
         if (!b.config.exists())
             x = b.other(fmt::format("{}{}{}.input", b.base, groups, group), "the rows of a block that runs again", {x},
                         facts.hidden);
-        const std::int64_t blocks = b.blocks("inner_group_num", b.base + inner, 1);
+        if (!again) blocks = b.blocks("inner_group_num", b.base + inner, 1);
+        if (blocks == 0) break;  // of a part of a checkpoint
         for (std::int64_t block = 0; block < blocks; block++) {
             const std::string at = fmt::format("{}{}.", inner, block);
             facts.tensors = again ? b.base + at : "";

@@ -27,7 +27,7 @@ class Decoder {
           key_heads_(key_heads()),
           epsilon_(b_.epsilon(f_.epsilon_key, f_.epsilon)),
           activation_(b_.activation_fact(f_.activation_key, f_.activation)),
-          attention_(attention_facts(b_, f_.theta, f_.window, f_.windowed)) {
+          attention_(attention_facts(b_, f_.theta, f_.window, f_.windowed, f_.window_places)) {
         if (heads_ > 0)
             head_ =
                 b_.config.extent_or("head_dim", f_.head > 0 ? f_.head : std::max<std::int64_t>(hidden_ / heads_, 1));
@@ -134,7 +134,8 @@ class Decoder {
                                             .key_heads = key_heads_,
                                             .causal = true,
                                             .scale = scale,
-                                            .rotary = rotary ? attention_.rotary : std::nullopt},
+                                            .rotary = rotary ? attention_.rotary : std::nullopt,
+                                            .window = attention_.window_of(b_.config, block)},
                                            why);
         return b_.linear(self + "." + f_.out, y, {.features = hidden_, .bias = out_bias_});
     }

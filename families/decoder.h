@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "families/network_builder.h"
+#include "families/rotary.h"
 
 namespace octile {
 
@@ -74,7 +75,8 @@ struct DecoderFacts {
     double theta = 10000;
     std::int64_t window = 0;  // sliding_window without the key
     bool windowed = true;     // use_sliding_window without the key
-    bool tied = false;        // tie_word_embeddings without the key
+    WindowPlaces window_places = WindowPlaces::kUnknown;
+    bool tied = false;  // tie_word_embeddings without the key
     const char* last_norm = "norm";
     bool head_bias = false;
     std::int64_t no_rotary_interval = 0;  // every so many blocks have no rotary embedding: smollm3

@@ -14,11 +14,13 @@ void build_llama(NetworkBuilder& builder) {
 }
 
 void build_mistral(NetworkBuilder& builder) {
-    build_decoder(builder, {.key_heads = 8, .window = 4096});
+    build_decoder(builder, {.key_heads = 8, .window = 4096, .window_places = WindowPlaces::kAll});
 }
 
 void build_qwen2(NetworkBuilder& builder) {
-    build_decoder(builder, {.qkv_bias = true, .key_heads = 32, .window = 4096, .windowed = false});
+    build_decoder(
+        builder,
+        {.qkv_bias = true, .key_heads = 32, .window = 4096, .windowed = false, .window_places = WindowPlaces::kLast});
 }
 
 void build_qwen3(NetworkBuilder& builder) {
@@ -28,7 +30,8 @@ void build_qwen3(NetworkBuilder& builder) {
                             .head = 128,
                             .head_norms = HeadNorms::kHeads,
                             .window = 4096,
-                            .windowed = false});
+                            .windowed = false,
+                            .window_places = WindowPlaces::kLast});
 }
 
 }  // namespace

@@ -109,7 +109,19 @@ Words window_keys() {
     return {"sliding_window", "use_sliding_window", "max_window_layers", "layer_types"};
 }
 
-AttentionFacts attention_facts(NetworkBuilder& builder, double theta, std::int64_t window, bool windowed) {
+std::optional<std::int64_t> AttentionFacts::window_of(const Config& config, std::int64_t block) const {
+    if (window == 0 || block < first_windowed) return std::nullopt;
+    if (config.has("layer_types")) {
+        const json& types = config.at("layer_types");
+        if (static_cast<std::size_t>(block) >= types.size())
+            fail_at("layer_types", fmt::format("expected a name for each layer, found {}", types.size()));
+        if (types[static_cast<std::size_t>(block)] != "sliding_attention") return std::nullopt;
+    }
+    return window - 1;
+}
+
+AttentionFacts attention_facts(NetworkBuilder& builder, double theta, std::int64_t window, bool windowed,
+                               WindowPlaces places) {
     const Config& config = builder.config;
     AttentionFacts facts{.rotary = Rotary{config.number_or("rope_theta", theta)}, .why = {}};
     if (!config.exists()) facts.why = "attention of an unknown number of heads";
@@ -124,7 +136,12 @@ AttentionFacts attention_facts(NetworkBuilder& builder, double theta, std::int64
         builder.refuse(fmt::format("rope_theta: expected a number > 1, found {}", facts.rotary->theta));
         facts.why = kNoRotary;
     }
-    if (const std::int64_t rows = window_of(builder, window, windowed); rows > 0) {
+    const std::int64_t rows = window_of(builder, window, windowed);
+    if (rows > 0 && !has_unknown_layers(config) && (config.has("layer_types") || places != WindowPlaces::kUnknown)) {
+        facts.window = rows;
+        if (!config.has("layer_types") && places == WindowPlaces::kLast)
+            facts.first_windowed = config.count_or("max_window_layers", 28);
+    } else if (rows > 0) {
         builder.refuse(fmt::format(
             "sliding_window: expected none, found {}: texts of up to {} tokens would be the same", rows, rows));
         facts.why = "attention within a window";

@@ -27,6 +27,8 @@ FIRST_ID = 5  # those below are special: a padding id inside a text has a positi
 BERT = {"vocab_size": VOCABULARY, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 48,
         "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
+DECODER = {"vocab_size": VOCABULARY, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+           "max_position_embeddings": 64}
 # Three layers: one that sees everything, and two that see tokens up to four away.
 MODERN = {"vocab_size": VOCABULARY, "hidden_size": 24, "intermediate_size": 20, "num_hidden_layers": 3, "num_attention_heads": 3, "max_position_embeddings": 64,
           "local_attention": 8, "eos_token_id": 2, "bos_token_id": 1, "cls_token_id": 1, "sep_token_id": 2}
@@ -54,9 +56,9 @@ CASES = {
                         modules=(("Pooling", ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]), ("Normalize",))),
     "bert_dense": Case("BertModel", BERT | {"type_vocab_size": 2}, "embedding",
                        modules=(("Pooling", ["mean"]), ("Dense", 40, torch.nn.Tanh()), ("Normalize",), ("Dense", 12, torch.nn.Identity()))),
-    "qwen3_embedding": Case("Qwen3Model", {"vocab_size": VOCABULARY, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
-                                           "num_key_value_heads": 2, "head_dim": 10, "max_position_embeddings": 64, "tie_word_embeddings": True}, "embedding",
-                            modules=(("Pooling", ["lasttoken"]), ("Normalize",))),
+    "qwen3_embedding": Case("Qwen3Model", DECODER | {"head_dim": 10, "tie_word_embeddings": True}, "embedding", modules=(("Pooling", ["lasttoken"]), ("Normalize",))),
+    "mistral_window": Case("MistralForTokenClassification", DECODER | {"sliding_window": 6, "num_labels": LABELS}),
+    "qwen2_window": Case("Qwen2ForTokenClassification", DECODER | {"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1, "num_labels": LABELS}),
     "mpnet_embedding": Case("MPNetModel", BERT | {"pad_token_id": 1}, "embedding"),
     "mpnet_sequence": Case("MPNetForSequenceClassification", BERT | {"pad_token_id": 1, "num_labels": LABELS}),
     "albert_sequence": Case("AlbertForSequenceClassification",

@@ -143,6 +143,14 @@ TEST_CASE("families: keys that nobody knows, and values that no session runs") {
     CHECK(build(config, nullptr, {.name = "net", .ignore_keys = {"is_causal"}}).obstacles.empty());
 }
 
+// The node of an attention in a block.
+const Node& attention_of(const FamilyNetwork& network, const std::string& block) {
+    for (const Node& node : network.graph.nodes)
+        if (node.op == NodeOp::kAttention && node.name.starts_with(block)) return node;
+    FAIL("no attention in " << block);
+    return network.graph.nodes.front();
+}
+
 TEST_CASE("families: rotary embeddings for each layer type, and windows") {
     json config = config_of("qwen3", "Qwen3ForCausalLM");
     config["rope_parameters"] = {{"full_attention", {{"rope_theta", 1e6}, {"rope_type", "default"}}}};
@@ -159,11 +167,23 @@ TEST_CASE("families: rotary embeddings for each layer type, and windows") {
         return build(changed).obstacles;
     };
     CHECK(with({{"use_sliding_window", true}, {"sliding_window", 8}, {"max_window_layers", 2}}).empty());
-    CHECK(mentions(with({{"use_sliding_window", true}, {"sliding_window", 8}, {"max_window_layers", 1}}),
-                   "sliding_window"));
+    json windowed = config_of("qwen3", "Qwen3ForCausalLM");
+    windowed.update({{"use_sliding_window", true}, {"sliding_window", 8}, {"max_window_layers", 1}});
+    CHECK(build(windowed).obstacles.empty());
+    CHECK(attention_of(build(windowed), "model.layers.0.").window == std::nullopt);
+    CHECK(attention_of(build(windowed), "model.layers.1.").window == 7);  // and the token itself
+    windowed["layer_types"] = {"sliding_attention", "full_attention"};
+    CHECK(attention_of(build(windowed), "model.layers.0.").window == 7);
+    CHECK(attention_of(build(windowed), "model.layers.1.").window == std::nullopt);
+    windowed["layer_types"] = {"sliding_attention", "chunked_attention"};
+    CHECK(mentions(build(windowed).obstacles, "sliding_window"));
     // The default of a Mistral is a window, and null is none.
     CHECK(with(json::object(), "mistral").empty());  // of 4096, and no text is longer than 32
-    CHECK(mentions(with({{"max_position_embeddings", 8192}}, "mistral"), "4096"));
+    json mistral = config_of("mistral", "MistralForCausalLM");
+    mistral["max_position_embeddings"] = 8192;
+    CHECK(attention_of(build(mistral), "model.layers.1.").window == 4095);
+    CHECK(mentions(with({{"use_sliding_window", true}, {"sliding_window", 8}, {"max_window_layers", 1}}, "smollm3"),
+                   "sliding_window"));
     CHECK(with({{"max_position_embeddings", 8192}, {"sliding_window", nullptr}}, "mistral").empty());
 }
 
@@ -177,14 +197,6 @@ TEST_CASE("families: heads of any width") {
     json decoder = config_of("llama", "LlamaForCausalLM");
     decoder["head_dim"] = 24;
     CHECK(build(decoder).obstacles.empty());
-}
-
-// The node of an attention in a block.
-const Node& attention_of(const FamilyNetwork& network, const std::string& block) {
-    for (const Node& node : network.graph.nodes)
-        if (node.op == NodeOp::kAttention && node.name.starts_with(block)) return node;
-    FAIL("no attention in " << block);
-    return network.graph.nodes.front();
 }
 
 TEST_CASE("families: encoders that a session runs, with each of their heads") {
