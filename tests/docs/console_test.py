@@ -72,7 +72,7 @@ def run_page(page: pathlib.Path, folder: pathlib.Path, environment: dict[str, st
     if not commands:
         return [f"{page}: expected console blocks to run, found none"]
     script = "exec 2>&1\n" + "".join(f"{command.text}\nprintf '{MARK}%s{MARK}' $?\n" for command in commands)
-    done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, timeout=110)
+    done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
     pieces = done.stdout.decode().split(MARK)
     failures = []
     for at, command in enumerate(commands):
