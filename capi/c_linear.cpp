@@ -11,11 +11,11 @@ namespace capi = octile::capi;
 
 namespace {
 
-octile_linear_options default_options() {
+octile_linear_options default_options(octile::Precision precision = octile::LinearOptions().precision) {
     const octile::LinearOptions defaults;
     octile_linear_options options = {};
     options.size = sizeof(options);
-    options.precision = capi::to_c(defaults.precision);
+    options.precision = capi::to_c(precision);
     options.activation = capi::to_c(defaults.activation);
     options.input_scaling = capi::to_c(defaults.input_scaling);
     options.input_scale = defaults.input_scale;
@@ -33,8 +33,9 @@ struct PackOptions {
     octile::IsaSet isas;
 };
 
-PackOptions pack_options(const octile_linear_options* given) {
-    const octile_linear_options from = capi::options_of(given, "options", default_options());
+PackOptions pack_options(const octile_linear_options* given,
+                         const octile_linear_options& defaults = default_options()) {
+    const octile_linear_options from = capi::options_of(given, "options", defaults);
     PackOptions to;
     to.options.precision = capi::to_cpp<octile::Precision>(from.precision, "options.precision");
     to.options.activation = capi::to_cpp<octile::Activation>(from.activation, "options.activation");
@@ -45,6 +46,17 @@ PackOptions pack_options(const octile_linear_options* given) {
         capi::optional_floats(from.input_multiplier, from.input_multiplier_count, "options.input_multiplier");
     to.isas = capi::isas_of(from.isas);
     return to;
+}
+
+octile::Int4View view_of(const octile_int4_weights* weights) {
+    capi::object_at(weights, "weights");
+    const octile_int4_weights from = capi::options_of(weights, "weights", octile_int4_weights{});
+    return {from.n,
+            from.k,
+            capi::span_of(from.q4, from.q4_count, "weights.q4"),
+            capi::span_of(from.s4, from.group_count, "weights.s4"),
+            capi::span_of(from.c8, from.group_count, "weights.c8"),
+            capi::span_of(from.scale, from.scale_count, "weights.scale")};
 }
 
 octile::RunOptions run_options(const octile_run_options* given) {
@@ -92,6 +104,17 @@ octile_status octile_linear_pack_quantized(const octile_matrix* levels, const fl
         made = handle_of(capi::take(
             octile::Linear::pack_quantized(capi::view_of(levels, "levels"), capi::span_of(scale, scale_count, "scale"),
                                            capi::optional_floats(bias, bias_count, "bias"), how.options, how.isas)));
+    });
+}
+
+octile_status octile_linear_pack_int4(const octile_int4_weights* weights, const float* bias, size_t bias_count,
+                                      const octile_linear_options* options, octile_linear** linear,
+                                      octile_error* error) {
+    return capi::boundary(error, [&] {
+        octile_linear*& made = capi::cleared(linear, "linear");
+        const PackOptions how = pack_options(options, default_options(octile::Precision::kInt4));
+        made = handle_of(capi::take(octile::Linear::pack_int4(
+            view_of(weights), capi::optional_floats(bias, bias_count, "bias"), how.options, how.isas)));
     });
 }
 

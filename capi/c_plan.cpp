@@ -45,6 +45,7 @@ octile_planned_layer layer_of(const octile::PlannedLayer& from) {
     to.margin = or_nan(from.margin);
     to.int8_us = or_nan(from.cost.int8_us());
     to.fp16_us = or_nan(from.cost.fp16_us());
+    to.int4_us = or_nan(from.cost.int4_us());
     return to;
 }
 
@@ -133,6 +134,7 @@ octile_status octile_plan_get_summary(const octile_plan* plan, octile_plan_summa
         to.linears = from.linears;
         to.int8 = from.int8;
         to.fp16 = from.fp16;
+        to.int4 = from.int4;
         to.plan_us = or_nan(from.plan_us);
         to.fp16_us = or_nan(from.fp16_us);
         capi::give(summary, "summary", to);

@@ -21,6 +21,8 @@ inline constexpr std::size_t kFirstSize<octile_linear_options> = 56;
 template <>
 inline constexpr std::size_t kFirstSize<octile_linear_info> = 48;
 template <>
+inline constexpr std::size_t kFirstSize<octile_int4_weights> = 80;
+template <>
 inline constexpr std::size_t kFirstSize<octile_run_options> = 24;
 template <>
 inline constexpr std::size_t kFirstSize<octile_norm_info> = 24;

@@ -26,6 +26,7 @@ extern int octile_checks_failed;
     } while (0)
 
 void check_linears(void);
+void check_int4(void);
 void check_norms(void);
 void check_plans(void);
 void check_sessions(const char* network);

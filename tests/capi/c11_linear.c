@@ -123,6 +123,52 @@ void check_linears(void) {
     octile_linear_free(NULL);
 }
 
+/* Levels s4 * q4 + c8 = 3 * q4 - 20, and in the second, shorter group 2 * q4 + 5: a sum that f32 has exactly. */
+void check_int4(void) {
+    enum { LONG = 48, GROUPS = 2 };
+    octile_error error;
+    octile_linear* linear = NULL;
+    octile_workspace* workspace = NULL;
+    uint8_t q4[N][LONG], s4[N][GROUPS];
+    int8_t c8[N][GROUPS];
+    float scale[N], row[LONG], result[N];
+    for (int n = 0; n < N; n++) {
+        scale[n] = 0.5f;
+        s4[n][0] = 3, s4[n][1] = 2;
+        c8[n][0] = -20, c8[n][1] = 5;
+        for (int k = 0; k < LONG; k++)
+            q4[n][k] = (uint8_t)((n + k) % 16);
+    }
+    for (int k = 0; k < LONG; k++)
+        row[k] = k == 1 ? -127.0f : level(k, 1);
+    octile_int4_weights weights = {.size = sizeof weights, .n = N, .k = LONG, .q4 = &q4[0][0], .q4_count = N * LONG};
+    weights.s4 = &s4[0][0];
+    weights.c8 = &c8[0][0];
+    weights.group_count = N * GROUPS;
+    weights.scale = scale;
+    weights.scale_count = N;
+    CHECK_OK(octile_linear_pack_int4(&weights, NULL, 0, NULL, &linear, &error));
+    octile_linear_info info = {.size = sizeof info};
+    CHECK_OK(octile_linear_get_info(linear, &info, &error));
+    CHECK(info.k == LONG && info.n == N && info.precision == OCTILE_INT4);
+    CHECK_OK(octile_workspace_create(&workspace, &error));
+    const octile_matrix from = {row, 1, LONG, 0, OCTILE_F32};
+    const octile_mutable_matrix to = {result, 1, N, 0, OCTILE_F32};
+    CHECK_OK(octile_linear_run(linear, &from, &to, workspace, NULL, &error));
+    for (int n = 0; n < N; n++) {
+        double sum = 0;
+        for (int k = 0; k < LONG; k++)
+            sum += (double)row[k] * (k < 32 ? 3 * q4[n][k] - 20 : 2 * q4[n][k] + 5);
+        CHECK(result[n] == (float)(sum / 2));
+    }
+    octile_linear_free(linear);
+    octile_workspace_free(workspace);
+
+    q4[7][3] = 16;
+    CHECK(octile_linear_pack_int4(&weights, NULL, 0, NULL, &linear, &error) == OCTILE_INVALID_ARGUMENT);
+    CHECK(linear == NULL && strstr(error.message, "output channel 7") != NULL);
+}
+
 void check_norms(void) {
     octile_error error;
     octile_norm* norm = NULL;

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
     }
     check_machine();
     check_linears();
+    check_int4();
     check_norms();
     check_plans();
     check_sessions(argv[1]);

@@ -62,6 +62,18 @@ void check_plans(void) {
     CHECK(octile_plan_note_count(measured) == 1 && strstr(octile_plan_note(measured, 0), "nothing") != NULL);
     CHECK(octile_plan_note(measured, 1) == NULL);
 
+    const octile_force int4 = {"^up$", OCTILE_INT4};
+    octile_plan* forced = NULL;
+    octile_plan_options smaller;
+    CHECK(octile_plan_options_init(&smaller, sizeof smaller) == OCTILE_OK);
+    smaller.forces = &int4;
+    smaller.force_count = 1;
+    CHECK_OK(octile_plan_make(kList, strlen(kList), OCTILE_LIST_CSV, &smaller, &forced, &error));
+    CHECK(precision_of(forced, "up") == OCTILE_INT4);
+    CHECK_OK(octile_plan_get_summary(forced, &summary, &error));
+    CHECK(summary.int4 == 1 && summary.int8 == 1 && summary.fp16 == 1);
+    octile_plan_free(forced);
+
     options.core = "abacus";
     CHECK(octile_plan_make(kList, strlen(kList), OCTILE_LIST_CSV, &options, &measured, &error) ==
           OCTILE_INVALID_ARGUMENT);

@@ -30,6 +30,15 @@ class Linear:
         self.n = len(w)
         self.handle = octile.made("linear_pack", ctypes.byref(c.matrix(w)), c.pointer(bias), len(bias), ctypes.byref(c.LinearOptions(**how)))
 
+    @classmethod
+    def of_int4(cls, q4: np.ndarray, s4: np.ndarray, c8: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> "Linear":
+        linear = cls.__new__(cls)
+        linear.n = len(q4)
+        weights = c.Int4Weights(n=q4.shape[0], k=q4.shape[1], q4=q4.ctypes.data, q4_count=q4.size, s4=s4.ctypes.data, c8=c8.ctypes.data, group_count=s4.size,
+                                scale=scale.ctypes.data, scale_count=len(scale))
+        linear.handle = octile.made("linear_pack_int4", ctypes.byref(weights), c.pointer(bias), len(bias), None)
+        return linear
+
     def run(self, x: np.ndarray, y: np.ndarray | None = None, **how) -> np.ndarray:
         workspace = octile.made("workspace_create")
         y = np.zeros((len(x), self.n), np.float32) if y is None else y
@@ -58,6 +67,21 @@ class LinearTest(unittest.TestCase):
             np.testing.assert_array_equal(added, expected + residual)
             levels = Linear(w, bias).run(x, np.zeros((m, n), np.int8), output_scale=0.25)
             np.testing.assert_array_equal(levels, np.clip(np.rint(expected * np.float32(4)), -127, 127))
+
+    def test_int4_is_numpys_to_the_bit(self) -> None:
+        for m, k, n in ((1, 5, 3), (4, 96, 40), (33, 200, 130)):
+            draw, groups = np.random.default_rng(n), -(-k // 32)
+            s4, c8 = draw.integers(1, 16, (n, groups), np.uint8), draw.integers(-127, -97, (n, groups), np.int8)
+            q4 = draw.integers(0, 16, (n, k), np.uint8)
+            scale, bias, x = draw.uniform(0.01, 0.1, n).astype(np.float32), normal(3, n), normal(1, m, k)
+            spread = [a.astype(np.int64).repeat(32, axis=1)[:, :k] for a in (s4, c8)]
+            expected = numpy_network.linear_levels(x, spread[0] * q4 + spread[1], scale, bias)
+            np.testing.assert_array_equal(Linear.of_int4(q4, s4, c8, scale, bias).run(x), expected)
+        q4[2, 1] = 16
+        with self.assertRaises(c.OctileError) as raised:
+            Linear.of_int4(q4, s4, c8, scale, bias)
+        self.assertEqual(raised.exception.code, c.INVALID_ARGUMENT)
+        self.assertIn("output channel 2", raised.exception.message)
 
     def test_some_columns_of_an_array(self) -> None:
         x, w, bias = normal(1, 6, 64), normal(2, 30, 64), normal(3, 30)
@@ -141,6 +165,15 @@ class PlanTest(unittest.TestCase):
             if "skip" not in how:
                 self.assertEqual(found["layers"], expected["layers"])
         self.assertEqual(self.plan(network.encode(), 1)["model"], "net")
+
+    def test_int4_is_counted(self) -> None:
+        force, chosen, summary = c.Force(b"up", c.INT4), c.PlanOptions(), c.PlanSummary()
+        octile.plan_options_init(ctypes.byref(chosen), ctypes.sizeof(chosen))
+        chosen.forces, chosen.force_count = ctypes.addressof(force), 1
+        plan = octile.made("plan_make", self.LIST, len(self.LIST), 0, ctypes.byref(chosen))
+        octile.plan_get_summary(plan, ctypes.byref(summary))
+        octile.plan_free(plan)
+        self.assertEqual((summary.linears, summary.int8, summary.int4, summary.fp16), (2, 0, 1, 1))
 
     def test_an_error_names_the_line(self) -> None:
         with self.assertRaises(c.OctileError) as raised:

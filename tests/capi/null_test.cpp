@@ -56,6 +56,11 @@ TEST_CASE("capi: NULL is an error, whichever argument it is") {
     null(octile_linear_pack_quantized(nullptr, &one, 1, nullptr, 0, nullptr, &l, &error));
     null(octile_linear_pack_quantized(&x, nullptr, 1, nullptr, 0, nullptr, &l, &error));
     null(octile_linear_pack_quantized(&x, &one, 1, nullptr, 0, nullptr, nullptr, &error));
+    null(octile_linear_pack_int4(nullptr, nullptr, 0, nullptr, &l, &error));
+    auto int4 = sized<octile_int4_weights>();
+    null(octile_linear_pack_int4(&int4, nullptr, 0, nullptr, nullptr, &error));
+    int4.q4_count = 1;
+    null(octile_linear_pack_int4(&int4, nullptr, 0, nullptr, &l, &error));
     null(octile_linear_pack_gated(nullptr, nullptr, 0, &x, nullptr, 0, nullptr, &l, &error));
     null(octile_linear_pack_gated(&x, nullptr, 0, nullptr, nullptr, 0, nullptr, &l, &error));
     null(octile_linear_pack_gated(&x, nullptr, 0, &x, nullptr, 0, nullptr, nullptr, &error));

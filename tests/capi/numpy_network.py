@@ -17,9 +17,12 @@ def quantize_rows(x: np.ndarray, by_division: bool) -> tuple[np.ndarray, np.ndar
 
 
 def linear_int8(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    return linear_levels(x, *quantize_rows(w.astype(f32), True), bias)
+
+
+def linear_levels(x: np.ndarray, levels: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
     q, s = quantize_rows(x.astype(f32), False)
-    levels, t = quantize_rows(w.astype(f32), True)
-    return (q @ levels.T).astype(f32) * (s[:, None] * t[None, :]) + bias
+    return (q @ levels.T).astype(f32) * (s[:, None] * scale[None, :]) + bias
 
 
 def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:

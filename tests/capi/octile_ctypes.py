@@ -32,6 +32,19 @@ class LinearOptions(Sized):
                 ("input_multiplier_count", c_size_t)]
 
 
+class Int4Weights(Sized):
+    _fields_ = [("size", c_size_t), ("n", c_int64), ("k", c_int64), ("q4", c_void_p), ("q4_count", c_size_t), ("s4", c_void_p), ("c8", c_void_p),
+                ("group_count", c_size_t), ("scale", c_void_p), ("scale_count", c_size_t)]
+
+
+class PlanSummary(Sized):
+    _fields_ = [("size", c_size_t), ("linears", c_int64), ("int8", c_int64), ("fp16", c_int64), ("plan_us", c_double), ("fp16_us", c_double), ("int4", c_int64)]
+
+
+class Force(ctypes.Structure):
+    _fields_ = [("pattern", c_char_p), ("precision", c_int32)]
+
+
 class RunOptions(Sized):
     _fields_ = [("size", c_size_t), ("residual", POINTER(Matrix)), ("output_scale", c_float)]
 

@@ -1,5 +1,6 @@
 // Plans of the C API: those of the C++ interface with every option, and every error.
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <string>
 #include <vector>
@@ -152,6 +153,44 @@ TEST_CASE("capi plan: what a row, a summary, the text and the notes say") {
     const CText owner(text);
     CHECK(std::string(text).find("vit") != std::string::npos);
     CHECK(std::string(text).find("4 linears: 3 INT8, 1 FP16") != std::string::npos);
+}
+
+TEST_CASE("capi plan: INT4 rows, their time, and how many they are") {
+    octile_plan_options options = defaults();
+    const octile_force force{"^up$", OCTILE_INT4};
+    options.forces = &force;
+    options.force_count = 1;
+    options.policy = OCTILE_POLICY_COST;
+    options.core = "neoverse-v2";
+    const CPlan plan = plan_of(kCsv, OCTILE_LIST_CSV, &options);
+    const PlanOptions same{
+        .policy = Policy::kCost, .forces = {{"^up$", Precision::kInt4}}, .core = find_core("neoverse-v2").value()};
+    const Plan expected = make_plan(parse_csv_layers(kCsv, "layers").value(), same).value();
+    octile_error error;
+    auto layer = sized<octile_planned_layer>();
+    require_ok(octile_plan_get_layer(plan.get(), 1, &layer, &error), error);
+    CHECK(layer.precision == OCTILE_INT4);
+    CHECK(layer.int4_us > 0);
+    CHECK(layer.int4_us == expected.layers[1].cost.int4_us());
+    require_ok(octile_plan_get_layer(plan.get(), 0, &layer, &error), error);
+    CHECK(std::isnan(layer.int4_us));
+    auto summary = sized<octile_plan_summary>();
+    require_ok(octile_plan_get_summary(plan.get(), &summary, &error), error);
+    CHECK(summary.int4 == 1);
+    CHECK(summary.linears == 4);
+    CHECK(summary.int8 + summary.int4 + summary.fp16 == 4);
+
+    // A caller of the first version, whose structs end before these fields.
+    summary.size = offsetof(octile_plan_summary, int4);
+    layer.size = offsetof(octile_planned_layer, int4_us);
+    summary.int4 = 77;
+    layer.int4_us = 77;
+    require_ok(octile_plan_get_summary(plan.get(), &summary, &error), error);
+    require_ok(octile_plan_get_layer(plan.get(), 1, &layer, &error), error);
+    CHECK(summary.linears == 4);
+    CHECK(summary.int4 == 77);
+    CHECK(layer.name == std::string("up"));
+    CHECK(layer.int4_us == 77);
 }
 
 TEST_CASE("capi plan: JSON in and out, and differences") {

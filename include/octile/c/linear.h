@@ -71,6 +71,28 @@ OCTILE_C_API octile_status octile_linear_pack_quantized(const octile_matrix* lev
                                                         const octile_linear_options* options, octile_linear** linear,
                                                         octile_error* error);
 
+// Weights in the form of INT4 (docs/quantization.md): 32 consecutive k of one output channel are a group, of which the
+// last may be shorter, and
+//
+//   level[n, k] = s4[n, k / 32] * q4[n, k] + c8[n, k / 32]
+typedef struct octile_int4_weights {
+    size_t size;
+    int64_t n, k;
+    const uint8_t* q4;  // [n, k], one to a byte: 0 to 15
+    size_t q4_count;
+    const uint8_t* s4;   // [n, groups of a channel]: 1 to 15
+    const int8_t* c8;    // likewise; it and every level: -127 to 127
+    size_t group_count;  // elements of s4, and of c8
+    const float* scale;  // [n], what a level is worth: positive, finite
+    size_t scale_count;
+} octile_int4_weights;
+
+// The same from weights that are in the form of INT4. options->precision is OCTILE_INT4; NULL stands for it and the
+// other defaults. OCTILE_INVALID_ARGUMENT names the output channel that is not of this form.
+OCTILE_C_API octile_status octile_linear_pack_int4(const octile_int4_weights* weights, const float* bias,
+                                                   size_t bias_count, const octile_linear_options* options,
+                                                   octile_linear** linear, octile_error* error);
+
 // A gated layer: gate and up [N, K], each with a bias [N] or none.
 OCTILE_C_API octile_status octile_linear_pack_gated(const octile_matrix* gate, const float* gate_bias,
                                                     size_t gate_bias_count, const octile_matrix* up,

@@ -154,6 +154,7 @@ typedef struct octile_planned_layer {
     double ratio;            // K*N/(K+N) of a linear
     double margin;           // how far the policy's figure is from flipping the choice
     double int8_us, fp16_us;
+    double int4_us;  // of a layer that is INT4
 } octile_planned_layer;
 
 OCTILE_C_API size_t octile_plan_layer_count(const octile_plan* plan);
@@ -168,6 +169,7 @@ typedef struct octile_plan_summary {
     size_t size;
     int64_t linears, int8, fp16;
     double plan_us, fp16_us;  // of all linears as planned, and if all were FP16; NaN without costs
+    int64_t int4;
 } octile_plan_summary;
 
 OCTILE_C_API octile_status octile_plan_get_summary(const octile_plan* plan, octile_plan_summary* summary,
