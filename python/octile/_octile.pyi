@@ -25,6 +25,22 @@ def core() -> str | None:
 def cores() -> list[str]:
     """Names of the cores that octile.plan() knows the costs of."""
 
+class Rows:
+    """
+    Rows that Linear.pack_rows() or a Norm has quantized or packed, for every linear that accepts them.
+    """
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __repr__(self) -> str: ...
+
 class Linear:
     """
     One linear layer, y = act(x w^T + bias), packed for this CPU.
@@ -50,6 +66,13 @@ class Linear:
         """
         A gated layer, act(x gate^T + gate_bias) * (x up^T + up_bias), as SwiGLU's.
         """
+
+    def pack_rows(self, x: object | None) -> Rows:
+        """
+        Rows of x, quantized or packed once for every linear that accepts them.
+        """
+
+    def accepts(self, rows: Rows) -> bool: ...
 
     def __call__(self, x: object | None, *, out: object | None = None, dtype: object | None = None, residual: object | None = None, output_scale: float | None = None) -> object:
         """
@@ -92,7 +115,35 @@ class Linear:
 
     def __deepcopy__(self, memo: object) -> object: ...
 
-    def __reduce__(self) -> None: ...
+    def state(self) -> dict[str, Any]:
+        """
+        Arrays and keywords that make it again on any CPU, with the same results: what a pickle holds.
+        """
+
+    def __reduce__(self) -> tuple: ...
+
+class Norm:
+    """
+    Layer norm or RMS norm over the last dimension, in float32 and never quantized.
+    """
+
+    def __init__(self, weight: object | None, bias: object | None = None, *, kind: str = 'layernorm', eps: float = 9.999999747378752e-06, isa: object | None = None) -> None:
+        """weight [K], bias [K]; kind: layernorm or rmsnorm, which has no bias."""
+
+    def __call__(self, x: object | None, *, dtype: object | None = None, consumer: Linear | None = None) -> object:
+        """
+        x [..., K] to y of the same shape, and of x's type or dtype.
+
+        With consumer, a Linear: y and the Rows that it, and every Linear that accepts them, may be called with.
+        """
+
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def eps(self) -> float: ...
+
+    def __repr__(self) -> str: ...
 
 class Plan:
     """

@@ -25,11 +25,12 @@ struct ElementTraits {
     std::size_t bytes;
 };
 
-constexpr std::array<ElementTraits, 6> kElements = {{
+constexpr std::array<ElementTraits, 7> kElements = {{
     {Element::kF32, "float32", nb::dlpack::dtype_code::Float, 4},
     {Element::kF16, "float16", nb::dlpack::dtype_code::Float, 2},
     {Element::kBF16, "bfloat16", nb::dlpack::dtype_code::Bfloat, 2},
     {Element::kI8, "int8", nb::dlpack::dtype_code::Int, 1},
+    {Element::kU8, "uint8", nb::dlpack::dtype_code::UInt, 1},
     {Element::kI32, "int32", nb::dlpack::dtype_code::Int, 4},
     {Element::kI64, "int64", nb::dlpack::dtype_code::Int, 8},
 }};
@@ -186,11 +187,10 @@ nb::tuple tuple_of(std::span<const std::int64_t> leading, std::int64_t n) {
     return nb::tuple(list);
 }
 
-// What numpy calls the type of a result; that of `like` where numpy has none.
-nb::object numpy_dtype(const Array& like, Element element) {
+// What numpy calls the type of a result; that of the input where numpy has none.
+nb::object numpy_dtype(const Like& like, Element element) {
     if (element != Element::kBF16) return nb::str(name_of(element).data(), name_of(element).size());
-    if (like.element() == Element::kBF16 && is_numpy_bfloat16(like.source())) return like.source().attr("dtype");
-    return nb::module_::import_("ml_dtypes").attr("bfloat16");
+    return like.bfloat16.is_valid() ? like.bfloat16 : nb::module_::import_("ml_dtypes").attr("bfloat16");
 }
 
 MutableMatrixView view_of(const nb::ndarray<>& memory, Element element, std::span<const std::int64_t> leading,
@@ -302,10 +302,15 @@ std::vector<float> float_vector(nb::handle given, std::string_view name) {
     return values;
 }
 
-Output make_output(const Array& like, std::span<const std::int64_t> leading, std::int64_t n, Element element) {
+Like::Like(const Array& array) : torch(is_torch(array.source())), element(array.element()) {
+    if (!torch && element == Element::kBF16 && is_numpy_bfloat16(array.source()))
+        bfloat16 = array.source().attr("dtype");
+}
+
+Output make_output(const Like& like, std::span<const std::int64_t> leading, std::int64_t n, Element element) {
     Output output;
     const nb::tuple shape = tuple_of(leading, n);
-    if (is_torch(like.source())) {
+    if (like.torch) {
         const nb::object torch = nb::module_::import_("torch");
         output.object =
             torch.attr("empty")(shape, nb::arg("dtype") = torch.attr(std::string(name_of(element)).c_str()));

@@ -23,7 +23,7 @@
 namespace octile::python {
 
 // What an element may be. Indices are not the library's: it takes int32.
-enum class Element { kF32, kF16, kBF16, kI8, kI32, kI64, kOther };
+enum class Element { kF32, kF16, kBF16, kI8, kU8, kI32, kI64, kOther };
 
 // "float32", as numpy and torch call it.
 std::string_view name_of(Element element);
@@ -68,13 +68,23 @@ class Array {
 // f32 values [n] for a bias or scale: of f32 as they are, of f16 and bf16 converted.
 std::vector<float> float_vector(nanobind::handle object, std::string_view name);
 
-// An array that a result is written to: [leading..., n], numpy's, or torch's where `like` is a tensor of torch.
+// What a result is like: whose array its input was, and of which type.
+struct Like {
+    Like() = default;
+    explicit Like(const Array& array);
+
+    bool torch = false;
+    Element element = Element::kF32;
+    nanobind::object bfloat16 = {};  // the input's dtype, where it is numpy's for bfloat16
+};
+
+// An array that a result is written to: [leading..., n], numpy's, or torch's where the input is a tensor of torch.
 struct Output {
     nanobind::object object;
     nanobind::ndarray<> memory;
     MutableMatrixView view;
 };
-Output make_output(const Array& like, std::span<const std::int64_t> leading, std::int64_t n, Element element);
+Output make_output(const Like& like, std::span<const std::int64_t> leading, std::int64_t n, Element element);
 // The caller's: TypeError unless it can be written to, ArgumentError unless it has this shape and contiguous rows.
 Output read_output(nanobind::handle object, std::span<const std::int64_t> leading, std::int64_t n,
                    std::span<const Element> expected);

@@ -14,6 +14,9 @@
 #include "octile/cpu.h"
 #include "python/src/arrays.h"
 #include "python/src/errors.h"
+#include "python/src/linear_run.h"
+#include "python/src/linear_state.h"
+#include "python/src/rows.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,8 +24,8 @@ using namespace nb::literals;
 namespace octile::python {
 namespace {
 
-constexpr Element kInputs[] = {Element::kF32, Element::kF16, Element::kBF16, Element::kI8};
 constexpr Element kLevels[] = {Element::kI8};
+constexpr Element kBytes[] = {Element::kU8};
 
 Precision precision_of(const std::string& name) {
     if (const std::optional<Precision> precision = parse_precision(name)) return *precision;
@@ -117,6 +120,28 @@ PythonLinear pack_quantized(const How& how, nb::object levels, nb::object scale,
     return made(Linear::pack_quantized(view, scales, values, options.options, options.isas));
 }
 
+template <typename T>
+std::span<const T> bytes_of(Array& array) {
+    return {static_cast<const T*>(array.dense()), static_cast<std::size_t>(array.size())};
+}
+
+PythonLinear pack_int4(const How& how, nb::object q4, nb::object s4, nb::object c8, nb::object scale, nb::object bias) {
+    Options options = options_of(how);
+    options.options.input_multiplier = options.input_multiplier;
+    Array levels = weights_of(q4, "q4", kBytes), steps = weights_of(s4, "s4", kBytes),
+          offsets = weights_of(c8, "c8", kLevels);
+    const std::int64_t n = levels.shape()[0];
+    const std::vector<float> scales = float_vector(scale, "scale"), values = bias_of(bias, "bias", n);
+    const Int4View view{n,
+                        levels.shape()[1],
+                        bytes_of<std::uint8_t>(levels),
+                        bytes_of<std::uint8_t>(steps),
+                        bytes_of<std::int8_t>(offsets),
+                        scales};
+    const nb::gil_scoped_release released;
+    return made(Linear::pack_int4(view, values, options.options, options.isas));
+}
+
 PythonLinear pack_gated(const How& how, nb::object gate, nb::object up, nb::object gate_bias, nb::object up_bias) {
     Options options = options_of(how);
     options.options.input_multiplier = options.input_multiplier;
@@ -128,53 +153,14 @@ PythonLinear pack_gated(const How& how, nb::object gate, nb::object up, nb::obje
     return made(Linear::pack_gated(a, a_bias, b, b_bias, options.options, options.isas));
 }
 
-// The type of y where the call does not say it: that of x, or f32 of levels.
-Element result_element(const Array& x, nb::handle dtype) {
-    if (!dtype.is_none()) return element_of(dtype);
-    return x.element() == Element::kI8 ? Element::kF32 : x.element();
-}
-
-nb::object run(const PythonLinear& self, nb::handle input, nb::handle out, nb::handle dtype, nb::handle residual,
-               std::optional<float> output_scale) {
-    const Linear& linear = self.value();
-    Array x = Array::read(input, "x", kInputs);
-    if (x.shape().empty() || x.shape().back() != linear.k())
-        refuse(fmt::format("x: expected the shape [..., {}], found {}", linear.k(), x.shape_text()));
-    const std::span leading = std::span(x.shape()).first(x.shape().size() - 1);
-    if (!out.is_none() && !dtype.is_none()) refuse("dtype: expected none beside out, whose type it is");
-    const Output y = out.is_none() ? make_output(x, leading, linear.n(), result_element(x, dtype))
-                                   : read_output(out, leading, linear.n(), kInputs);
-    const MatrixView from = x.matrix();
-    if (overlap(from, y.view)) refuse("out: expected memory of its own, found that of x");
-    RunOptions options{.residual = {}, .output_scale = output_scale.value_or(0)};
-    std::optional<Array> added;
-    if (!residual.is_none()) {
-        added = Array::read(residual, "residual", kFloats);
-        std::vector<std::int64_t> shape(leading.begin(), leading.end());
-        shape.push_back(linear.n());
-        if (added->shape() != shape)
-            refuse(
-                fmt::format("residual: expected the shape of y, [..., {}], found {}", linear.n(), added->shape_text()));
-        options.residual = added->matrix();
-    }
-    if (from.rows == 0) return y.object;
-    Status status;
-    {
-        const nb::gil_scoped_release released;
-        status = linear.run(from, y.view, workspace(), options);
-    }
-    check(std::move(status));
-    return y.object;
-}
-
 std::string repr(const PythonLinear& self) {
     return fmt::format("octile.Linear({})", signature_of(self.value()));
 }
 
-[[noreturn]] void refuse_pickle(nb::handle) {
-    refuse_type(
-        "octile.Linear: cannot be pickled, for it is packed for this CPU: keep the weights that it was made of, or a "
-        "file of octile quantize");
+// What pickle calls: arrays that make the same linear on any CPU.
+nb::tuple reduce(const PythonLinear& self) {
+    return nb::make_tuple(nb::module_::import_("octile._linear").attr("from_state"),
+                          nb::make_tuple(state_of(self.value())));
 }
 
 // Binds one way to make a linear: Linear(...) itself, or the static method `name`. The options behind its arrays, which
@@ -235,6 +221,13 @@ void add_linear(nb::module_& module) {
                "levels"_a.none(), "scale"_a.none(), "bias"_a = nb::none());
     bind_maker(type, "gated", pack_gated, "A gated layer, act(x gate^T + gate_bias) * (x up^T + up_bias), as SwiGLU's.",
                "gate"_a.none(), "up"_a.none(), "gate_bias"_a = nb::none(), "up_bias"_a = nb::none());
+    bind_maker(type, "_from_int4", pack_int4, "From the arrays of state() of an INT4 linear.", "q4"_a.none(),
+               "s4"_a.none(), "c8"_a.none(), "scale"_a.none(), "bias"_a = nb::none());
+    type.def("pack_rows", pack_rows, "x"_a.none(), nb::rv_policy::take_ownership,
+             "Rows of x, quantized or packed once for every linear that accepts them.");
+    type.def(
+        "accepts", [](const PythonLinear& self, const PythonRows& rows) { return self.value().accepts(rows.value); },
+        "rows"_a);
     type.def(
         "__call__", run, "x"_a.none(), nb::kw_only(), "out"_a = nb::none(), "dtype"_a = nb::none(),
         "residual"_a = nb::none(), "output_scale"_a = nb::none(),
@@ -261,7 +254,11 @@ void add_linear(nb::module_& module) {
     type.def("__copy__", [](nb::object self) { return self; });
     type.def(
         "__deepcopy__", [](nb::object self, nb::handle) { return self; }, "memo"_a);
-    type.def("__reduce__", refuse_pickle);
+    type.def(
+        "state", [](const PythonLinear& self) { return state_of(self.value()); },
+        nb::sig("def state(self) -> dict[str, typing.Any]"),
+        "Arrays and keywords that make it again on any CPU, with the same results: what a pickle holds.");
+    type.def("__reduce__", reduce);
 }
 
 }  // namespace octile::python

@@ -11,7 +11,9 @@
 #include "python/src/errors.h"
 #include "python/src/linear.h"
 #include "python/src/model.h"
+#include "python/src/norm.h"
 #include "python/src/plan.h"
+#include "python/src/rows.h"
 #include "runtime/schedule_in_use.h"
 
 namespace nb = nanobind;
@@ -63,7 +65,9 @@ NB_MODULE(_octile, module) {
             return std::vector<std::string>(names.begin(), names.end());
         },
         "Names of the cores that octile.plan() knows the costs of.");
+    add_rows(module);
     add_linear(module);
+    add_norm(module);
     add_plan(module);
     add_model(module);
 }

@@ -143,7 +143,7 @@ nb::dict PythonSession::run(nb::handle given, const std::optional<std::vector<st
         } else if (batch->sequences && !given_lengths) {
             leading = {*batch->sequences, lengths.empty() ? 0 : lengths.front()};
         }
-        const Output output = make_output(arrays.front(), leading, made.features, Element::kF32);
+        const Output output = make_output(Like(arrays.front()), leading, made.features, Element::kF32);
         outputs.push_back({name,
                            {static_cast<float*>(output.view.data),
                             static_cast<std::size_t>(output.view.rows * output.view.columns)}});

@@ -383,11 +383,63 @@ def test_a_child_of_fork():
     np.testing.assert_array_equal(linear(x), expected)
 
 
-def test_copies_are_the_same_and_pickles_are_refused():
-    linear = octile.Linear(normal(1, 8, 32))
+@pytest.mark.parametrize("how", [
+    {}, {"precision": "int4"}, {"precision": "fp16"}, {"activation": "gelu"}, {"range": (-1, 2)}, {"input_scaling": "asymmetric"},
+    {"input_scaling": "static", "input_scale": 0.05}, {"input_multiplier": 2.0 ** np.arange(-2, 3, dtype=np.float32)[np.arange(80) % 5]},
+])
+def test_pickles_have_the_same_results(how):
+    linear, x = octile.Linear(normal(1, 50, 80), normal(2, 50), **how), normal(3, 4, 80)
+    again = pickle.loads(pickle.dumps(linear))
+    np.testing.assert_array_equal(again(x), linear(x))
+    assert repr(again) == repr(linear) and again.nbytes == linear.nbytes
     assert copy.copy(linear) is linear and copy.deepcopy([linear])[0] is linear
-    with pytest.raises(TypeError, match="octile.Linear: cannot be pickled, for it is packed for this CPU"):
-        pickle.dumps(linear)
+
+
+def test_a_state_is_numpys_levels():
+    w, bias = normal(1, 50, 80), normal(2, 50)
+    state = octile.Linear(w, bias).state()
+    levels, scale = numpy_network.quantize_rows(w, True)
+    np.testing.assert_array_equal(state["levels"], levels)
+    np.testing.assert_array_equal(state["scale"], scale)
+    np.testing.assert_array_equal(state["bias"], bias)
+    np.testing.assert_array_equal(octile.Linear(w, precision="fp16").state()["weight"], w.astype(np.float16))
+    with pytest.raises(TypeError, match="a gated one cannot be pickled"):
+        pickle.dumps(octile.Linear.gated(w, w))
+
+
+def test_rows_are_packed_once_for_several():
+    x, first, second = normal(1, 3, 4, 96), octile.Linear(normal(2, 10, 96)), octile.Linear(normal(3, 20, 96), activation="relu")
+    rows = first.pack_rows(x)
+    assert (rows.rows, rows.k) == (12, 96) and rows.nbytes >= 12 * 96 and repr(rows) == "<octile.Rows [12, 96]>"
+    for linear in (first, second):
+        assert linear.accepts(rows)
+        np.testing.assert_array_equal(linear(rows), linear(x))
+    half = octile.Linear(normal(2, 10, 96), precision="fp16")
+    assert not half.accepts(rows)
+    with pytest.raises(ValueError, match="x: expected rows that this linear accepts"):
+        half(rows)
+    assert first(first.pack_rows(x[:0])).shape == (0, 4, 10)
+
+
+def test_norms_and_the_rows_behind_them():
+    x, weight, bias, linear = normal(1, 2, 5, 256), normal(2, 256), normal(3, 256), octile.Linear(normal(4, 30, 256))
+    norm = octile.Norm(weight, bias, eps=1e-5)
+    y, rows = norm(x, consumer=linear)
+    wide = x.astype(np.float64)
+    centred = wide - wide.mean(-1, keepdims=True)
+    deviation = np.sqrt((centred**2).mean(-1, keepdims=True) + np.float32(1e-5))
+    # Two sums over 256 numbers and some ten more roundings, each within 2^-24 of the largest magnitude there is.
+    bound = (2 * 256 + 10) * 2.0**-24 * (np.abs(wide).max(-1, keepdims=True) / deviation * np.abs(weight) + np.abs(bias))
+    assert (np.abs(y - (centred / deviation * weight + bias)) <= bound).all()
+    np.testing.assert_array_equal(norm(x), y)
+    np.testing.assert_array_equal(linear(rows), linear(y))
+    assert norm(x.astype(np.float16)).dtype == np.float16 and repr(norm).startswith("octile.Norm(256, layernorm, eps=")
+    rms = octile.Norm(weight, kind="rmsnorm")(x)
+    np.testing.assert_allclose(rms, wide / np.sqrt((wide**2).mean(-1, keepdims=True) + 1e-5) * weight, rtol=1e-5)
+    for how, text in (({"kind": "batchnorm"}, "kind: expected layernorm or rmsnorm"), ({"bias": bias[:3]}, "bias"), ({"eps": -1}, "epsilon"),
+                      ({"kind": "rmsnorm", "bias": bias}, "bias")):
+        with pytest.raises(ValueError, match=text):
+            octile.Norm(weight, **how)
 
 
 def test_one_that_was_never_made():
