@@ -28,8 +28,8 @@ struct GraphOptions {
 };
 
 // `text` is the whole file; `path` names it in messages, and the network. kParseError with "path: field: expected ...,
-// found ...", for what no session runs too (other positions than a table's, windows of unknown layers, other scalings than
-// llama3's).
+// found ...", for what no session runs too (other positions than a table's, windows of unknown layers, other scalings
+// than llama3's).
 Result<Graph> graph_of_config(std::string_view text, const std::filesystem::path& path, const GraphOptions& options);
 
 // graph_of_config() of a file, with the pooling and normalization that sentence-transformers' files beside it ask for

@@ -211,9 +211,10 @@ class Reader {
         const std::uint64_t type = gguf_count(*value, b_.full("pooling_type"));
         if (type == 0) return;
         if (type > kPoolings.size()) {
-            fail_at(b_.full("pooling_type"),
-                    fmt::format("expected 0 (none), 1 (mean), 2 (cls) or 3 (last), found {}{}", type,
-                                type == kPoolings.size() + 1 ? " (rank): a classifier, which is not read from GGUF" : ""));
+            fail_at(
+                b_.full("pooling_type"),
+                fmt::format("expected 0 (none), 1 (mean), 2 (cls) or 3 (last), found {}{}", type,
+                            type == kPoolings.size() + 1 ? " (rank): a classifier, which is not read from GGUF" : ""));
         }
         b_.config().pooling = kPoolings[type - 1];
         b_.set("architectures", "general.architecture", json::array({architecture_.bare}));
