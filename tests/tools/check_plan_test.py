@@ -140,13 +140,22 @@ class CheckPlanTest(unittest.TestCase):
         self.assertEqual(Names(["a.q"], {"lost": "gone"}).find("lost"), [])
 
     def test_tensors_that_torch_joined(self):
-        joined = Linear("gate_up", 8, 24, 80, False, kind="experts", experts=2, reads=[Read("e", "model.first", rows=True)])
+        joined = Linear("gate_up", 8, 24, 80, False, kind="experts", experts=2, reads=[Read("e", "model.first", rows=True)],
+                        acts={"0/2": "silu"}, gated={"1/2": "0/2"})
         self.truth = Truth("torch 0", "Made", 8, [joined], ["model.first"])
-        parts = {f"experts.{e}.{w}": Part("gate_up", 40) for e in range(2) for w in ("w1", "w3")}
-        self.plan = {"layers": [layer(name, 24, 40) for name in parts]}
+        parts = {f"experts.{e}.{w}": Part("gate_up", 40, piece=piece) for e in range(2) for w, piece in (("w1", "0/2"), ("w3", "1/2"))}
+        self.plan = {"layers": [layer(f"experts.{e}.{w}", 24, 40, **said) for e in range(2)
+                                for w, said in (("w1", {"act": "silu"}), ("w3", {"gate": f"experts.{e}.w1"}))]}
         self.assertEqual(self.faults(parts=parts), [])
-        self.plan["layers"][3]["n"] = 41
+        self.row("experts.1.w3")["n"] = 41
         self.assertEqual(self.faults(parts=parts), ["experts.1.w3: n: 41, torch 40"])
+        self.row("experts.1.w3").update(n=40, gate="experts.1.w3")
+        self.assertEqual(self.faults(parts=parts), ["experts.1.w3: times experts.1.w3, torch times 0/2"])
+        self.row("experts.1.w3").update(gate="experts.1.w1", act="silu")
+        self.assertEqual(self.faults(parts=parts), ["experts.1.w3: act: silu, torch none"])
+        self.row("experts.1.w3")["act"] = "none"
+        self.row("experts.0.w1")["act"] = "gelu"
+        self.assertEqual(self.faults(parts=parts), ["experts.0.w1: act: gelu, torch silu"])
 
     def test_a_row_for_each_of_the_matrices_of_a_tensor(self):
         self.truth.linears = [Linear("mlp.experts.down", 8, 24, 40, True, kind="experts", experts=2, reads=[Read("e")])]

@@ -18,7 +18,7 @@ class Part:
     linear: str
     n: int
     others: list[str] = dataclasses.field(default_factory=list)  # behind `linear`, in the rows of one tensor
-    piece: bool = False  # fewer rows than the linear has: an activation of these alone is none of the linear's
+    piece: str = ""  # which rows, where they are fewer than the linear has: "0/2", the first of two equal runs
 
 
 @dataclasses.dataclass
@@ -29,6 +29,7 @@ class Row:
     faults: list[str] = dataclasses.field(default_factory=list)
     unsaid: list[str] = dataclasses.field(default_factory=list)
     left_out: str = ""  # why the plan says that it leaves this out
+    act: str = "none"  # what is run behind it
 
 
 def _pattern(name: str) -> re.Pattern:
@@ -105,7 +106,7 @@ class Comparison:
             self.rows.append(self._row(layer, found))
         for linear in truth.linears:
             if linear.name not in met:
-                row = Row(linear.name, None, linear)
+                row = Row(linear.name, None, linear, act=linear.act)
                 row.left_out = next((why for name, why in (left_out or {}).items()
                                      if self.names.find(re.sub(r"[._]weight$", "", name)) == [linear.name]), "")
                 if not row.left_out:
@@ -116,16 +117,18 @@ class Comparison:
         if not found:
             return Row(layer["name"], layer, None, [f"{self.runner} does not run it"])
         run = self.linears[found[0]]
-        row = Row(layer["name"], layer, run)
         part = self.parts.get(layer["name"])
+        row = Row(layer["name"], layer, run, act=run.acts.get(part.piece, "none") if part and part.piece else run.act)
         for name in found:
             linear = self.linears[name]
             n = part.n if part and part.linear == name else linear.n
             for field, is_so in (("k", linear.k), ("n", n), ("bias", linear.bias)):
                 if layer[field] != is_so:
                     row.faults.append(f"{field}: {layer[field]}, {self.runner} {is_so}")
-            if not (part and part.linear == name and (part.piece or part.others)):
-                self._check_activation(row, layer, linear)
+            if part and part.linear == name and part.piece:
+                self._check_piece(row, layer, linear, part)
+            elif not (part and part.linear == name and part.others):
+                self._check_activation(row, layer, linear, linear.act, linear.gates)
             self._check_panel(row, layer, linear)
         if len(found) > 1 and len(found) != layer["count"]:
             row.faults.append(f"count: {layer['count']}, {self.runner} {len(found)}")
@@ -133,18 +136,26 @@ class Comparison:
         row.unsaid = list(dict.fromkeys(row.unsaid))
         return row
 
-    def _check_activation(self, row: Row, layer: dict, linear: Linear):
+    def _check_activation(self, row: Row, layer: dict, linear: Linear, act: str, gates: str):
         # Of an activation told by its values there may be several that yield them.
-        is_so = [name for name in linear.act.split("|") if not name.startswith("*")] or ["none"]
+        is_so = [name for name in act.split("|") if not name.startswith("*")] or ["none"]
         if layer["act"] == "none" and is_so != ["none"]:
             row.unsaid.append(f"act {'|'.join(is_so)}")
         elif layer["act"] not in is_so:
-            row.faults.append(f"act: {layer['act']}, {self.runner} {linear.act}")
+            row.faults.append(f"act: {layer['act']}, {self.runner} {act}")
         if gate := layer.get("gate"):
-            if linear.gates not in self.names.find(gate):
-                row.faults.append(f"times {gate}, {self.runner} {'times ' + linear.gates if linear.gates else 'not'}")
-        elif linear.gates:
+            if gates not in self.names.find(gate) and gates != self._piece(gate, linear):
+                row.faults.append(f"times {gate}, {self.runner} {'times ' + gates if gates else 'not'}")
+        elif gates:
             row.unsaid.append("gate")
+
+    def _piece(self, planned: str, linear: Linear) -> str | None:
+        """Which run of this linear's columns a row of the plan is; None: it is none."""
+        part = self.parts.get(planned)
+        return part.piece if part and part.linear == linear.name and part.piece else None
+
+    def _check_piece(self, row: Row, layer: dict, linear: Linear, part: Part):
+        self._check_activation(row, layer, linear, linear.acts.get(part.piece, "none"), linear.gated.get(part.piece, ""))
 
     def _check_panel(self, row: Row, layer: dict, linear: Linear):
         source = layer.get("panel_from") or ""
@@ -177,7 +188,7 @@ class Comparison:
                 many = len(set(reads)) > 1
                 text = "several" if many else (("rows of " if run.reads[0].rows else "") + reads[0] if reads[0] else "its own")
                 m = str(run.m) if layer is None or layer["m"] == run.m else f"{run.m} (plan {layer['m']})"
-                sizes = [m, str(run.k), str(run.n), "yes" if run.bias else "no", run.act.lstrip("*"), text]
+                sizes = [m, str(run.k), str(run.n), "yes" if run.bias else "no", row.act.lstrip("*"), text]
             verdict = "; ".join(row.faults) or (f"left out: {row.left_out}" if row.left_out else "right")
             if row.unsaid and not row.faults:
                 verdict += f", unsaid: {', '.join(row.unsaid)}"

@@ -66,8 +66,8 @@ def _linears(parameters: dict, truth: Truth) -> dict:
                 for pieces in (1, 2, 3):
                     if form.shape[0] % pieces:
                         continue
-                    for piece in form.chunk(pieces):
+                    for i, piece in enumerate(form.chunk(pieces)):
                         if key := _key(piece):
                             n = linear.n if pieces == 1 else piece.shape[0]
-                            wanted.setdefault(key, Part(linear.name, n, piece=pieces > 1))
+                            wanted.setdefault(key, Part(linear.name, n, piece=f"{i}/{pieces}" if pieces > 1 else ""))
     return wanted

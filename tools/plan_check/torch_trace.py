@@ -35,6 +35,7 @@ class Value:
     norm: str | None = None
     linear: "Call | None" = None  # whose output it is
     act_of: "Call | None" = None  # the linear behind whose activation it stands
+    piece: str = ""  # of which equal run of the columns of act_of, "0/2"; empty: of all
     readers: set[str] = dataclasses.field(default_factory=set)  # what else than views and its activation reads it
 
 
@@ -43,6 +44,7 @@ class View:
     value: int
     rows: bool = False  # other rows, or in another order
     part: bool = False  # other features
+    piece: str = ""  # which, where they are one of equal runs of the value's: "1/2" is the second of two
 
 
 @dataclasses.dataclass
@@ -148,6 +150,9 @@ class Trace(TorchFunctionMode):
             self.values[-1].act_of = source.linear
             source.readers.add(f"act {kind}")
         else:
+            if source.linear and view.piece and not view.rows:
+                source.linear.linear.acts[view.piece] = kind
+                self.values[-1].act_of, self.values[-1].piece = source.linear, view.piece
             source.readers.add("an activation of a part")
 
     # Calls.
@@ -219,16 +224,28 @@ class Trace(TorchFunctionMode):
             if name in MOVES:
                 moved = not same or name in ("t", "T", "mT") or name == "permute" and not self._keeps_last(args, source) \
                     or name in ("transpose", "swapaxes") and (source.dim() - 1) in [d % source.dim() for d in args[1:3]]
-                self._alias(out, View(view.value, True, view.part or moved))
+                self._alias(out, View(view.value, True, view.part or moved, "" if moved else view.piece))
             elif name in PARTS:
                 fewer = out.numel() < source.numel()
+                piece = view.piece if same else self._piece(view, source, out)
+                # A run of the columns alone has all the rows.
+                fewer = fewer and not (piece and out.numel() * source.shape[-1] == source.numel() * out.shape[-1])
                 self._alias(out, View(view.value, view.rows or fewer or name in ("gather", "index_select"),
-                                      view.part or not same))
+                                      view.part or not same, piece))
             elif out.numel() == source.numel():
                 self._alias(out, view)
             else:
                 return False
         return True
+
+    def _piece(self, view: View, source, out) -> str:
+        """Which of equal runs of the columns of its value `out` is; "": it is none."""
+        width, size = self.values[view.value].last, out.shape[-1] if out.dim() else 0
+        if view.part or size == 0 or width % size or out.untyped_storage().data_ptr() != source.untyped_storage().data_ptr():
+            return ""
+        begin = out.storage_offset() - source.storage_offset()
+        is_run = out.stride(-1) == source.stride(-1) == 1 and out.shape[:-1] == source.shape[:-1] and begin % size == 0
+        return f"{begin // size}/{width // size}" if is_run and begin < width else ""
 
     @staticmethod
     def _keeps_last(args, source) -> bool:
@@ -316,9 +333,13 @@ class Trace(TorchFunctionMode):
             return
         for gate, up in (inputs, inputs[::-1]):
             a, b = self.views.get(id(gate)), self.views.get(id(up))
-            if not a or not b or gate.shape != up.shape or not self._whole(gate) or not self._whole(up):
+            if not a or not b or gate.shape != up.shape or not self._whole(gate):
                 continue
             of, linear = self.values[a.value].act_of, self.values[b.value].linear
+            if (piece := self.values[a.value].piece) and of is linear and b.piece and not b.rows:
+                of.linear.gated[b.piece] = piece
+            if piece or not self._whole(up):
+                continue
             if of and linear and not of.act.startswith("*"):
                 linear.gates = of
 
@@ -344,6 +365,8 @@ class Trace(TorchFunctionMode):
             pieces.add(call.begin)
             known.m = max(known.m, one.m)
             known.experts = max(known.experts, one.experts)
+            known.acts = {piece: kind for piece, kind in known.acts.items() if one.acts.get(piece) == kind}
+            known.gated = {piece: gate for piece, gate in known.gated.items() if one.gated.get(piece) == gate}
             known.act = act if known.act == act else "none"
             known.gates = gates if known.gates == gates else ""
         return list(found.values())

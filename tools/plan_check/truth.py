@@ -30,6 +30,10 @@ class Linear:
     weight: str = ""  # the parameter
     kind: str = "linear"  # "linear", "conv", "experts"
     experts: int = 1  # of a stack of experts' weights: how many were called
+    # Of an output in equal runs of columns, "0/2" and "1/2" say: the activation of a run, and whose activation, of the same
+    # output, a run is multiplied by.
+    acts: dict[str, str] = dataclasses.field(default_factory=dict)
+    gated: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
