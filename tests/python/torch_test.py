@@ -4,6 +4,7 @@ import copy
 import gc
 import io
 import pickle
+import types
 import weakref
 
 import numpy as np
@@ -308,7 +309,7 @@ def test_moving_a_model():
     assert model.half()(x.half()).dtype == torch.float16
     assert model.float()(x).dtype == torch.float32
     with pytest.raises(RuntimeError, match="expected the CPU"):
-        model._apply(lambda tensor: torch.empty(0, device="meta") if False else type("T", (), {"device": torch.device("cuda")})())
+        model.fc1._apply(lambda tensor: types.SimpleNamespace(device=torch.device("cuda")))
 
 
 def test_torch_compile_falls_back():
@@ -388,11 +389,12 @@ def test_networks_of_transformers(make, output, linears, with_example):
     model, ids = make(), torch.randint(0, 100, (2, 16), generator=torch.Generator().manual_seed(3))
     exact = getattr(model(ids), output)
     example = {"input_ids": ids, "use_cache": False} if make is small_llama else {"input_ids": ids}
-    report = ot.quantize_and_replace_linears(model, skip="pooler", min_ratio=128, example=example if with_example else None)
+    report = ot.quantize_and_replace_linears(model, skip="pooler" if make is small_bert else (), min_ratio=128, example=example if with_example else None)
     assert report["replaced"] >= linears, str(report)
     if with_example:
         assert report.fused_activations == 2
-        assert report.fused_norms == (3 if make is small_bert else 0)
+        # Of two blocks' four norms and that of the embeddings, all but the last are read by linears.
+        assert report.fused_norms == (4 if make is small_bert else 0)
     y = getattr(model(ids), output)
     cosine = torch.nn.functional.cosine_similarity(exact.flatten(0, -2).double(), y.flatten(0, -2).double(), dim=-1)
     assert float(cosine.min()) > 0.99
