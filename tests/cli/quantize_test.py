@@ -504,12 +504,16 @@ class Time(PackedTest):
             self.succeed(*arguments)
             return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
-        times = {}
-        for count in (15000, 30000):
-            self.write("net.safetensors", safetensors({f"layers.{i}.fc.weight": ("F32", [4, 4], bytes(64)) for i in range(count)}))
-            for arguments in (["quantize", "net.safetensors", "-o", "net.octile"], ["inspect", "net.octile"], ["inspect", "net.octile", "--json"], ["plan", "net.octile"]):
-                times.setdefault(" ".join(arguments), []).append(min(seconds(*arguments) for _ in range(2)))
-        for name, (once, twice) in times.items():
+        commands = (["quantize", "net.safetensors", "-o", "net.octile"], ["inspect", "net.octile"], ["inspect", "net.octile", "--json"], ["plan", "net.octile"])
+        times = {" ".join(command): {15000: [], 30000: []} for command in commands}
+        # Turn by turn, the least of each: a core that is shared, or in another gear, for a while is so for both.
+        for _ in range(3):
+            for count in (15000, 30000):
+                self.write("net.safetensors", safetensors({f"layers.{i}.fc.weight": ("F32", [4, 4], bytes(64)) for i in range(count)}))
+                for command in commands:
+                    times[" ".join(command)][count].append(seconds(*command))
+        for name, runs in times.items():
+            once, twice = (min(seconds) for seconds in runs.values())
             self.assertLess(twice, 3 * once, (name, once, twice))
 
 
