@@ -513,7 +513,7 @@ class Time(PackedTest):
                 for command in commands:
                     times[" ".join(command)][count].append(seconds(*command))
         for name, runs in times.items():
-            once, twice = (min(seconds) for seconds in runs.values())
+            once, twice = (min(run) for run in runs.values())
             self.assertLess(twice, 3 * once, (name, once, twice))
 
 
