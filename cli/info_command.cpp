@@ -29,8 +29,6 @@ int& count_of(LevelInfo& level, KernelFamily family) {
         case KernelFamily::kQuantizeRows:
         case KernelFamily::kQuantizeWeights:
         case KernelFamily::kUnpackS4:
-        case KernelFamily::kGroupSums:
-        case KernelFamily::kGemmS4:
         case KernelFamily::kGemmS8:
             return level.int8_kernels;
         case KernelFamily::kPackRowsF16:

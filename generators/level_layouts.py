@@ -17,18 +17,11 @@ from variants import add_schedule_options, enumerator, read_sets, widest_tile
 FORMS = (("int8", "int8", 1, 1), ("fp16", "fp16", 2, 1), ("int4", "int8", 1, 2))
 
 
-def k_block_of(levels: dict, isa: str, precision: str, form: str) -> int:
-    """INT4's is the level's own, or that of the level whose kernels it uses."""
-    if precision == "int4":
-        return levels[isa if "int4" in levels[isa] else levels[isa][form]["packed_by"]]["int4"]["k_block"]
-    return levels[isa][form].get("k_block", 1)
-
-
 def rows(sets: list[dict]):
     for isa, entries in sets[0].items():
         for precision, form, element_bytes, together in FORMS:
             if entry := entries.get(form):
-                layout = f"{{{element_bytes}, {k_block_of(sets[0], isa, precision, form)}, {entry['panel_n']}}}"
+                layout = f"{{{element_bytes}, {entry.get('k_block', 1)}, {entry['panel_n']}}}"
                 panels = math.lcm(max(widest_tile(levels[isa][form]) for levels in sets), together)
                 yield f"{{{enumerator('Isa', isa)}, {enumerator('Precision', precision)}, {layout}, {entry['panel_n'] * panels}}},\n"
 

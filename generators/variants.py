@@ -8,8 +8,8 @@ The schedules of one archive are several sets: that of the --schedule files, and
 which sets it is for; what several share is there once. All read the same panels, so that what is packed for one is for all: another core's panels are an
 error, and leave an --optional-core out. --names gets the sets' names, in the order of their bits. --tiles gets a row of planner/level_tiles.h for every GEMM of every level in the schedules, those of other architectures too. The base level's elementwise kernels are there whatever the levels: every GEMM needs an epilogue.
 
-A schedule file holds, under "levels", an entry per ISA level; a later file replaces a level's "int8", "int4", "fp16", "elementwise" or "epilogue"
-entry of an earlier one as a whole. schedules/format/bounds.json holds the bounds. Fields:
+A schedule file holds, under "levels", an entry per ISA level; a later file replaces a level's "int8", "fp16", "elementwise" or "epilogue" entry
+of an earlier one as a whole. schedules/format/bounds.json holds the bounds. Fields:
 
   int8, fp16     panel        element type of the activations' panel (the weights' is s8 or f16)
                  panel_m      rows of a panel of activations
@@ -31,14 +31,6 @@ entry of an earlier one as a whole. schedules/format/bounds.json holds the bound
                  cell         [rows, columns] of one accumulator register, or of each of its segments of 128 bits
                  segments     such cells side by side in a register (1)
                  packed_by    the level whose kernels write these panels; none: this one
-  int4           what a level has for INT4 weights, beside its int8, whose panels of x and panel_n it shares; a level without uses a lower one's
-                 k_block      consecutive elements of K side by side in a panel of INT4; a divisor of int8's
-                 lanes        outputs of one accumulator register
-                 lane_bytes   2 where the CPU has no product of bytes to unpack with, else 1
-                 few_rows     up to so many rows, and to a panel's, weights are unpacked in registers; with more, they are unpacked to int8 panels
-                 tiles        the tile heights m, 1 among them, that few rows are put together of; none if few_rows is 0
-                                cells     registers of each panel of a pair in a tile; what they have in common with a panel's counts
-                 row          the tile of a single row, which has a panel of its own: cells as above
   fp16           lanes        outputs of one accumulator register
   elementwise    lanes        elements of a vector of f32
   epilogue                    for a level that has no other elementwise kernels
@@ -51,7 +43,6 @@ entry of an earlier one as a whole. schedules/format/bounds.json holds the bound
 
 import argparse
 import dataclasses
-import math
 import pathlib
 import re
 import sys
@@ -63,8 +54,7 @@ FLOAT_TYPES = ("f32", "f16", "bf16")
 HALIDE_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "s8": "int8", "i8": "int8", "u8": "uint8", "s16": "int16"}
 ELEMENT_BYTES = {"s8": 1, "u8": 1, "s16": 2, "f16": 2, "f32": 4}
 # In the order of octile::KernelInfo (planner/kernel_info.h), as C++ wants its initialisers.
-ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block",
-              "int4_k_block", "weights", "block_rows", "block_columns", "task_rows", "few_rows", "cell_n", "schedules")
+ROW_FIELDS = ("family", "isa", "panel", "input", "output", "scaling", "combine", "tile_m", "panel_m", "tile_n", "panel_n", "k_block", "weights", "block_rows", "block_columns", "task_rows", "schedules")
 TILE_DEFAULTS = {"panels": 1, "k_split": 1, "unroll": 1, "prefetch": 0}
 PANEL_FIELDS = ("form", "panel", "k_block", "cell", "segments", "packed_by", "lanes", "panel_m", "panel_n")
 MOST_SETS = 32  # bits of octile::KernelInfo::schedules
@@ -196,7 +186,7 @@ def other_panels(first: dict, other: dict, built: list[str]) -> str | None:
     for isa in built:
         for kind, entry in first.get(isa, {}).items():
             fields = [field for field in {**entry, **other[isa][kind]} if entry.get(field) != other[isa][kind].get(field)]
-            fixed = [field for field in fields if kind not in (*schedule_files.GEMMS, "int4") or field in PANEL_FIELDS]
+            fixed = [field for field in fields if kind not in schedule_files.GEMMS or field in PANEL_FIELDS]
             if fixed:
                 return (f"levels.{isa}.{kind}.{fixed[0]} is {other[isa][kind].get(fixed[0])}; expected {entry.get(fixed[0])}, as in the archive's first "
                         "schedule, whose panels all of them read")
@@ -280,35 +270,10 @@ def add_int8(out: Writer, entry: dict) -> None:
     for x in FLOAT_TYPES:
         add_quantize(out, "quantize_weights", "kQuantizeWeights", x, "dynamic", "s8", panel_n, k_block, rhs, True)
     add_quantize(out, "pack_weights", "kQuantizeWeights", "i8", "ready", "s8", panel_n, k_block, rhs, True)
-
-
-def add_int4(out: Writer, entry: dict, int8: dict) -> None:
-    panel, lhs_k_block, cell_m, panel_n = int8["panel"], int8["k_block"], int8["cell"][0], int8["panel_n"]
-    k_block, lanes, lane_bytes = entry["k_block"], entry["lanes"], entry["lane_bytes"]
-    if lhs_k_block % k_block:
-        fail(f"{out.isa}.int4.k_block: expected a divisor of {lhs_k_block}, int8's, found {k_block}")
-    # Another core's panels may be of fewer rows, or of columns that are no whole registers.
-    few_rows = min(entry["few_rows"], int8["panel_m"]) if panel_n % lanes == 0 else 0
-    rhs = {"k_block": lhs_k_block, "int4_k_block": k_block, "panel_n": panel_n}
-    out.add(f"unpack_s4_{panel_n}x{lhs_k_block}", "unpack_s4", {"family": "KernelFamily::kUnpackS4", "panel": f"Element::kS{8 * lane_bytes}", **rhs},
-            {"panel_n": panel_n, "k_block": k_block, "out_k_block": lhs_k_block, "lane": "uint8" if lane_bytes == 1 else "uint16",
-             "lanes": 4 * lanes // lane_bytes})
-    if few_rows == 0:
-        return
-    tiles = [(tile["m"], int8["panel_m"], tile["cells"]) for tile in entry["tiles"]] + [(1, cell_m, entry["row"]["cells"])]
-    if 1 not in (tile["m"] for tile in entry["tiles"]):
-        fail(f"{out.isa}.int4.tiles: expected one of a single row among them")
-    element = {"panel": enumerator("Element", panel), **rhs}
-    lhs = {"k_block": k_block, "lhs_k_block": lhs_k_block, "lhs_type": HALIDE_TYPES[panel], "parts": 1 if panel == "s16" else 2}
-    for m, panel_m, cells in tiles:
-        cells = math.gcd(cells, panel_n // lanes)
-        single = panel_m == cell_m
-        out.add(f"gemm_s4_{m}x{2 * lanes * cells}x{lhs_k_block}" + ("_row" if single else ""), "gemm_s4",
-                {"family": "KernelFamily::kGemmS4", **element, "tile_m": m, "panel_m": panel_m, "tile_n": 2 * lanes * cells, "few_rows": few_rows, "cell_n": lanes},
-                {"tile_m": m, "panel_m": panel_m, "panel_n": panel_n, "cell_n": lanes, "cells": cells, **lhs})
-    for panel_m, rows in ((int8["panel_m"], int8["panel_m"]), (cell_m, 1)):
-        out.add(f"group_sums_{panel_m}x{lhs_k_block}", "group_sums", {"family": "KernelFamily::kGroupSums", **element, "panel_m": panel_m, "tile_m": rows},
-                {"panel_m": panel_m, "sums_m": rows, **lhs})
+    # Two levels to each of a register's 16-bit lanes, of which it has two for an accumulator; a cell may be less than a register.
+    lanes = max(8, 2 * cell_m * cell_n)
+    out.add(f"unpack_s4_{panel_n}x{k_block}", "unpack_s4", {"family": "KernelFamily::kUnpackS4", **rhs, "panel_n": panel_n},
+            {"panel_n": panel_n, "k_block": k_block, "lanes": lanes})
 
 
 def add_quantize(out: Writer, name: str, family: str, x: str, scaling: str, panel: str, tile: int, k_block: int, element: dict, weights: bool,
@@ -410,7 +375,7 @@ def add_network(out: Writer, lanes: int) -> None:
     out.add("normalize", "normalize", {"family": "KernelFamily::kNormalize"}, {"lanes": lanes})
 
 
-KINDS = {"int8": add_int8, "int4": add_int4, "fp16": add_fp16, "elementwise": add_elementwise, "epilogue": add_epilogues, "attention": add_attention}
+KINDS = {"int8": add_int8, "fp16": add_fp16, "elementwise": add_elementwise, "epilogue": add_epilogues, "attention": add_attention}
 
 
 def read_schedules(paths: list[pathlib.Path]) -> dict:
@@ -464,8 +429,7 @@ def entries_of(levels: dict, chosen: dict[str, tuple]) -> list[Entry]:
         out = Writer(isa)
         for kind in kinds:
             if kind in levels[isa]:
-                beside = [levels[isa]["int8"]] if kind == "int4" else []
-                KINDS[kind](out, levels[isa][kind], *beside)
+                KINDS[kind](out, levels[isa][kind])
         entries += out.entries
     return entries
 

@@ -356,10 +356,10 @@ bool is_new_graph(const std::string& graph) {
 }  // namespace
 
 std::uint32_t version_of(const PackedDirectory& directory) {
+    if (is_new_graph(directory.graph)) return kGraphVersion;
     const bool int4 = std::any_of(directory.linears.begin(), directory.linears.end(),
                                   [](const LinearEntry& linear) { return linear.precision == Precision::kInt4; });
-    if (int4) return kInt4Version;
-    return is_new_graph(directory.graph) ? kGraphVersion : kFirstVersion;
+    return int4 ? kInt4Version : kFirstVersion;
 }
 
 std::optional<std::uint64_t> element_bytes_of(std::string_view dtype) {

@@ -20,10 +20,9 @@
 
 namespace octile {
 
-// A file says the lowest version that has all of it: kInt4Version where a linear is INT4, else kGraphVersion where its
-// graph is of a later version than the first (octile/graph.h), else the first. INT4 of files before kInt4Version had
-// another order, which nothing here reads.
-inline constexpr std::uint32_t kFirstVersion = 1, kGraphVersion = 3, kInt4Version = 4, kNewestVersion = kInt4Version;
+// A file says the lowest version that has all of it: kGraphVersion where its graph is of a later version than the first
+// (octile/graph.h), kInt4Version where a linear is INT4, else the first.
+inline constexpr std::uint32_t kFirstVersion = 1, kInt4Version = 2, kGraphVersion = 3, kNewestVersion = kGraphVersion;
 inline constexpr std::size_t kPackedHeaderBytes = 64;
 inline constexpr std::size_t kSectionAlignment = 64;
 

@@ -15,8 +15,6 @@ enum class KernelFamily {
     kQuantizeRows,     // x, [input scale] -> panel, and per row what its Scaling needs
     kQuantizeWeights,  // x -> panel, [scale, magnitude], column sums
     kUnpackS4,         // q4, s4, c8 of INT4 -> int8 panels of the weights
-    kGroupSums,        // lhs panel -> sums of x over INT4's groups
-    kGemmS4,           // lhs panel, sums, q4, s4, c8, row scale, zero points, column scale, bias, column sums -> y
     kPackRowsF16,      // x -> panel
     kPackWeightsF16,   // x -> panel
     kGemmS8,           // lhs panel, rhs panel, row scale, column scale, bias, column sums, [zero points] -> y
@@ -77,18 +75,15 @@ struct KernelInfo {
     DataType output = DataType::kF32;     // of y, where there is a y
     Scaling scaling = Scaling::kDynamic;  // of the rows that it quantizes or multiplies
     Combine combine = Combine::kNone;
-    int tile_m = 0;        // rows of a tile; of queries
-    int panel_m = 0;       // rows of a panel of activations; tile_m of them are read
-    int tile_n = 0;        // columns of a tile: one or several panels
-    int panel_n = 0;       // columns of a panel of weights
-    int k_block = 1;       // consecutive elements of K that lie side by side in a panel
-    int int4_k_block = 1;  // the same in a panel of INT4, which k_block is a multiple of
+    int tile_m = 0;   // rows of a tile; of queries
+    int panel_m = 0;  // rows of a panel of activations; tile_m of them are read
+    int tile_n = 0;   // columns of a tile: one or several panels
+    int panel_n = 0;  // columns of a panel of weights
+    int k_block = 1;  // consecutive elements of K that lie side by side in a panel
     WeightSize weights = WeightSize::kAny;
     int block_rows = 0;     // rows of activations that stay in the cache while the weights pass; 0: as many as fit
     int block_columns = 0;  // columns of weights that stay in the cache while the blocks of rows pass; 0: all
     int task_rows = 0;      // rows of a thread's piece of work; 0: all
-    // Of kGemmS4: up to so many rows, weights are unpacked in registers; and columns that y comes in.
-    int few_rows = 0, cell_n = 0;
     // Bit i: the i-th schedule of the archive has it. All schedules of an archive have the same panels.
     std::uint32_t schedules = ~std::uint32_t{0};
 

@@ -195,9 +195,9 @@ class Quantizer {
     // Panels of one layout lie side by side: a CPU touches its own and no page of another's.
     void reserve() {
         std::vector<WeightLayout> layouts;
-        for (const Precision precision : {Precision::kInt8, Precision::kInt4, Precision::kFp16})
+        for (const Precision precision : {Precision::kInt8, Precision::kFp16})
             for (const WeightLayout& layout : layouts_of(options_.levels, precision))
-                if (std::find(layouts.begin(), layouts.end(), layout) == layouts.end()) layouts.push_back(layout);
+                layouts.push_back(layout);
         for (Job& job : jobs_) {
             job.panels.resize(job.entry.panels.size());
             if (job.int4()) job.steps.resize(job.entry.panels.size());

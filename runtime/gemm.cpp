@@ -17,7 +17,7 @@ struct Block {
     std::int64_t row, rows, column, columns;
 };
 
-// Memory of one piece of the work, but for the sums, which all share.
+// Memory of one piece of the work.
 struct Scratch {
     float* strip;        // what lies between GEMM and epilogue
     std::byte* panels;   // of int4 weights: a block of columns, unpacked, matrix by matrix
@@ -39,18 +39,6 @@ std::int64_t unpacked_bytes(const PackedWeights& weights, std::int64_t columns) 
     return weights.int4 ? weights.matrices * columns * weights.int4_panels().padded_k() : 0;
 }
 
-// The sum of a group of x is a number of 13 bits, in two elements of the panel if these are bytes.
-constexpr std::int64_t parts_of_sums(Element element) {
-    return size_of(element) > 1 ? 1 : 2;
-}
-
-std::int64_t group_sums_bytes(const PackedWeights& weights, bool single_row) {
-    const LevelKernels& kernels = *weights.kernels;
-    const std::int64_t rows = single_row ? 1 : kernels.panel_m(false), element = size_of(kernels.element());
-    return round_up(rows * weights.int4_panels().padded_groups() * parts_of_sums(kernels.element()) * element,
-                    AlignedBuffer::kAlignment);
-}
-
 class Gemm {
   public:
     Gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
@@ -60,8 +48,7 @@ class Gemm {
           kernels_(*weights.kernels),
           gemm_(kernels_.gemm(rows.levels(), weights.size())),
           epilogue_(epilogue),
-          y_(y),
-          few_(weights.int4 && rows.rows <= kernels_.int4().few_rows) {
+          y_(y) {
         const Combine combine = weights.matrices == 2    ? Combine::kGate
                                 : epilogue.residual.data ? Combine::kResidual
                                                          : Combine::kNone;
@@ -78,17 +65,7 @@ class Gemm {
     }
 
     // Bytes of scratch memory per piece.
-    std::int64_t scratch_bytes() const { return strip_bytes() + (few_ ? 0 : unpacked_bytes(weights_, block_columns_)); }
-    // Bytes that all pieces share.
-    std::int64_t shared_bytes() const { return few_ ? group_sums_bytes(weights_, rows_.single_row) : 0; }
-
-    // Fills the memory that all pieces share, before the first.
-    Status begin(std::byte* shared) {
-        if (!few_) return {};
-        sums_ = shared;
-        HalideBuffer lhs = rows_.group_buffer(0), sums = sums_buffer(0);
-        return call_kernel(*kernels_.int4().sums[rows_.single_row], {lhs, sums});
-    }
+    std::int64_t scratch_bytes() const { return strip_bytes() + unpacked_bytes(weights_, block_columns_); }
 
     // Work is cut into groups of rows, and each of those into units of columns.
     std::int64_t units() const { return row_groups() * column_units(); }
@@ -120,7 +97,7 @@ class Gemm {
     Status run_task(const Block& task, Scratch& scratch) const {
         for (std::int64_t column = task.column; column < task.column + task.columns; column += block_columns_) {
             const std::int64_t columns = std::min(block_columns_, task.column + task.columns - column);
-            if (weights_.int4 && !few_)
+            if (weights_.int4)
                 if (Status status = unpack(column, columns, scratch); !status.ok()) return status;
             for (std::int64_t row = task.row; row < task.row + task.rows; row += block_rows_) {
                 const Block block{row, std::min(block_rows_, task.row + task.rows - row), column, columns};
@@ -196,7 +173,6 @@ class Gemm {
     }
     // Columns that every kernel of this call divides.
     std::int64_t column_unit() const {
-        if (few_) return weights_.int4_panels().pair_columns();
         if (weights_.int4) return weights_.column_unit();
         if (rows_.single_row) return gemm_.row->info.tile_n;
         const Kernel* rest = rest_kernel(rows_.rows);
@@ -222,10 +198,7 @@ class Gemm {
         block_rows_ =
             whole(blocking.block_rows > 0 ? blocking.block_rows : cache_sizes().level2 / 2 / row_bytes, panel_m);
         block_columns_ = whole(blocking.block_columns > 0 ? blocking.block_columns : weights_.padded_n(), unit_);
-        if (few_)
-            block_columns_ = weights_.padded_n();
-        else if (weights_.int4)
-            block_columns_ = std::min(block_columns_, unpacked_columns(weights_));
+        if (weights_.int4) block_columns_ = std::min(block_columns_, unpacked_columns(weights_));
         task_rows_ = blocking.task_rows > 0 ? whole(blocking.task_rows, panel_m)
                                             : round_up((rows_.rows + row_tasks() - 1) / row_tasks(), panel_m);
         strip_rows_ = std::min({round_up(kStripRows, panel_m), block_rows_, round_up(rows_.rows, panel_m)});
@@ -261,7 +234,6 @@ class Gemm {
     // the last panel of x may be a partial one, which has a kernel for every number of rows.
     Status multiply(const Block& block, std::int64_t column, float* y, std::int64_t stride,
                     const Scratch& scratch) const {
-        if (few_) return multiply_few(block, column, y, stride);
         if (rows_.single_row) return call(*gemm_.row, block.row, 1, column, block.columns, y, stride, scratch);
         const std::int64_t panel_m = rows_.panel_m(), whole = block.rows / panel_m;
         if (whole > 0) {
@@ -273,49 +245,6 @@ class Gemm {
         if (!rest) return {};
         return call(*rest, block.row + whole * panel_m, 1, column, block.columns, y + whole * panel_m * stride, stride,
                     scratch);
-    }
-
-    // The same, of weights that are unpacked in registers: the rows, all of them, by tiles of some heights.
-    Status multiply_few(const Block& block, std::int64_t column, float* y, std::int64_t stride) const {
-        const Int4Kernels& int4 = kernels_.int4();
-        for (std::int64_t row = 0; row < block.rows;) {
-            const Kernel& kernel = rows_.single_row ? *int4.row : int4.few_kernel(block.rows - row);
-            if (Status status = call_few(kernel, row, column, block.columns, y + row * stride, stride); !status.ok())
-                return status;
-            row += kernel.info.tile_m;
-        }
-        return {};
-    }
-
-    Status call_few(const Kernel& kernel, std::int64_t row, std::int64_t column, std::int64_t columns, float* y,
-                    std::int64_t stride) const {
-        static constexpr std::int32_t kSymmetric[16] = {};
-        const std::int64_t tile_m = kernel.info.tile_m, panel_n = kernels_.panel_n(), pairs = columns / (2 * panel_n);
-        const std::int64_t matrix = column / weights_.padded_n(), pair = column % weights_.padded_n() / (2 * panel_n);
-        const std::int64_t cell = kernel.info.cell_n;
-        HalideBuffer lhs = rows_.group_buffer(row), sums = sums_buffer(row);
-        PackedWeights::Int4Buffers stored = weights_.int4_buffers(static_cast<int>(matrix), pair, pairs);
-        const bool asymmetric = rows_.levels() == Scaling::kAsymmetric;
-        HalideBuffer row_scale(rows_.scale + row, kFloat32, {tile_m});
-        HalideBuffer zero_point(asymmetric ? rows_.zero_point + row : kSymmetric, kInt32, {tile_m});
-        HalideBuffer column_scale(weights_.column_scale.data() + column * 4, kFloat32, {columns});
-        HalideBuffer bias(weights_.bias.data() + column * 4, kFloat32, {columns});
-        HalideBuffer column_sum(weights_.column_sum.data() + column * 4, kInt32, {columns});
-        HalideBuffer target(
-            y, kFloat32,
-            std::initializer_list<HalideBuffer::Dimension>{
-                {cell, 1}, {panel_n / cell, cell}, {2, panel_n}, {tile_m, stride}, {pairs, 2 * panel_n}});
-        return call_kernel(kernel, {lhs, sums, stored.q4, stored.s4, stored.c8, row_scale, zero_point, column_scale,
-                                    bias, column_sum, target});
-    }
-
-    // The groups' sums of x, of rows from `row` on.
-    HalideBuffer sums_buffer(std::int64_t row) const {
-        const std::int64_t k_block = kernels_.int4().k_block, parts = parts_of_sums(kernels_.element());
-        const std::int64_t rows = rows_.single_row ? 1 : rows_.panel_m();
-        return HalideBuffer(sums_ + row * k_block * parts * size_of(kernels_.element()),
-                            halide_type_of(kernels_.element()),
-                            {k_block, parts, rows, weights_.int4_panels().padded_groups() / k_block});
     }
 
     // `tiles` tiles of the kernel's height from `row` on.
@@ -344,8 +273,6 @@ class Gemm {
     const GemmKernels& gemm_;
     const Epilogue& epilogue_;
     const MutableMatrixView& y_;
-    const bool few_;  // int4 weights are unpacked in registers
-    std::byte* sums_ = nullptr;
     const Kernel* epilogue_kernel_ = nullptr;
     std::int64_t unit_ = 1;
     std::int64_t direct_columns_ = 0;  // from 0 on: what the GEMM may write to y itself
@@ -356,25 +283,19 @@ class Gemm {
 
 Status run_gemm(const PackedRows::State& rows, const PackedWeights& weights, const Epilogue& epilogue,
                 const MutableMatrixView& y, AlignedBuffer& scratch) {
-    Gemm gemm(rows, weights, epilogue, y);
+    const Gemm gemm(rows, weights, epilogue, y);
     if (Status status = gemm.check(); !status.ok()) return status;
     const double operations =
         static_cast<double>(rows.rows) * static_cast<double>(weights.k) * static_cast<double>(weights.padded_n());
     const int pieces = piece_count(gemm.units(), operations * weights.matrices);
-    const auto bytes = static_cast<std::size_t>(gemm.shared_bytes() + gemm.scratch_bytes() * pieces);
+    const auto bytes = static_cast<std::size_t>(gemm.scratch_bytes() * pieces);
     if (!scratch.reserve(bytes)) return out_of_memory(bytes);
-    if (Status status = gemm.begin(scratch.data()); !status.ok()) return status;
-    std::byte* const of_pieces = scratch.data() + gemm.shared_bytes();
     FirstError error;
     const int code = parallel_pieces(gemm.units(), pieces, [&](int piece, std::int64_t begin, std::int64_t end) {
-        Status status = gemm.run(begin, end, of_pieces + piece * gemm.scratch_bytes());
+        Status status = gemm.run(begin, end, scratch.data() + piece * gemm.scratch_bytes());
         return status.ok() ? 0 : error.keep(std::move(status));
     });
     return error.take(code);
-}
-
-std::int64_t gemm_shared_bytes(const PackedWeights& weights) {
-    return weights.int4 && weights.kernels->int4().few_rows > 0 ? group_sums_bytes(weights, false) : 0;
 }
 
 std::int64_t gemm_scratch_bytes(const PackedWeights& weights) {

@@ -14,7 +14,5 @@ Status run_gemm(const PackedRows::State& rows, const PackedWeights& weights, con
 
 // The most scratch memory that a piece of run_gemm() needs, whatever the number of rows.
 std::int64_t gemm_scratch_bytes(const PackedWeights& weights);
-// And the most that all pieces share.
-std::int64_t gemm_shared_bytes(const PackedWeights& weights);
 
 }  // namespace octile

@@ -22,7 +22,7 @@ inline const halide_type_t kInt32(halide_type_int, 32);
 // A dense or strided view of memory as Halide wants it. Extents in elements, innermost first; borrowed memory.
 class HalideBuffer {
   public:
-    static constexpr int kMaxDimensions = 5;
+    static constexpr int kMaxDimensions = 4;
 
     struct Dimension {
         std::int64_t extent;

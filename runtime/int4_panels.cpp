@@ -27,14 +27,6 @@ int shift_of(int s4, int c8) {
     return shift;
 }
 
-// c8 as it is stored: of a pair's second panel it goes with q4 - 8.
-int stored_c8(int c8, int s4, std::int64_t half) {
-    return half == 0 ? c8 : c8 + 8 * s4;
-}
-int c8_of(std::uint8_t stored, int s4, std::int64_t half) {
-    return static_cast<std::int8_t>(stored) - (half == 0 ? 0 : 8 * s4);
-}
-
 }  // namespace
 
 Status check_int4(const Int4View& weights) {
@@ -66,9 +58,7 @@ Status check_int4(const Int4View& weights) {
 }
 
 void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps) const {
-    constexpr int kNothing = 0x80;  // both q4 are 0
-    std::memset(q4, kNothing, static_cast<std::size_t>(pair_bytes()));
-    std::memset(steps, 0, static_cast<std::size_t>(pair_step_bytes()));
+    std::memset(q4, 0, static_cast<std::size_t>(pair_bytes()));
     const std::int64_t groups = int4_groups(k);
     for (std::int64_t column = 0; column < pair_columns(); column++) {
         const std::int64_t row = std::min(pair * pair_columns() + column, weights.n - 1);
@@ -76,57 +66,49 @@ void Int4Panels::pack(const Int4View& weights, std::int64_t pair, std::uint8_t* 
         for (std::int64_t group = 0; group < groups; group++) {
             const auto from = static_cast<std::size_t>(row * groups + group);
             const int s4 = weights.s4[from], shift = shift_of(s4, weights.c8[from]);
-            std::uint8_t& step = steps[s4_begin() + group * panel_n + place];
-            step = static_cast<std::uint8_t>(step | s4 << 4 * half);
-            const int c8 = weights.c8[from] - shift * s4;
-            steps[half * c8_bytes() + place_of(place, group)] = static_cast<std::uint8_t>(stored_c8(c8, s4, half));
+            std::uint8_t* step = steps + group * group_step_bytes();
+            step[place] = static_cast<std::uint8_t>(half == 0 ? s4 : step[place] | s4 << 4);
+            step[(1 + half) * panel_n + place] = static_cast<std::uint8_t>(weights.c8[from] - shift * s4);
             const std::int64_t end = std::min(k, (group + 1) * kInt4Group);
             for (std::int64_t i = group * kInt4Group; i < end; i++) {
                 const int q = weights.q4[static_cast<std::size_t>(row * k + i)] + shift;
                 std::uint8_t& byte = q4[place_of(place, i)];
-                byte = static_cast<std::uint8_t>(byte ^ q << 4 * half);
+                byte = static_cast<std::uint8_t>(byte | q << 4 * half);
             }
         }
     }
 }
 
 Status Int4Panels::check_steps(std::span<const std::byte> steps) const {
-    const auto* pair = reinterpret_cast<const std::uint8_t*>(steps.data());
-    const auto* const end = pair + steps.size();
-    for (; pair < end; pair += pair_step_bytes()) {
-        for (std::int64_t column = 0; column < pair_columns(); column++) {
-            for (std::int64_t group = 0; group < int4_groups(k); group++) {
-                const auto [s4, c8] = step_of(pair, column, group);
+    const auto groups = static_cast<std::int64_t>(steps.size()) / group_step_bytes();
+    for (std::int64_t group = 0; group < groups; group++) {
+        const auto* step = reinterpret_cast<const std::uint8_t*>(steps.data()) + group * group_step_bytes();
+        for (std::int64_t place = 0; place < panel_n; place++) {
+            for (const std::int64_t half : {0, 1}) {
+                const int s4 = step[place] >> 4 * half & 15,
+                          c8 = static_cast<std::int8_t>(step[(1 + half) * panel_n + place]);
                 if (s4 > 0 && c8 >= -127 && c8 + 8 * s4 <= 127) continue;
                 return {
                     StatusCode::kParseError,
                     fmt::format("steps: group {}, column {}: s4 is {} and c8 {}; expected 1 to 15, and -127 or more "
                                 "with 8 s4 + c8 at most 127",
-                                group, column, s4, c8)};
+                                group, half * panel_n + place, s4, c8)};
             }
         }
     }
     return {};
 }
 
-Int4Panels::Step Int4Panels::step_of(const std::uint8_t* steps, std::int64_t column, std::int64_t group) const {
-    const std::int64_t half = column / panel_n, place = column % panel_n;
-    const int s4 = steps[s4_begin() + group * panel_n + place] >> 4 * half & 15;
-    return {s4, c8_of(steps[half * c8_bytes() + place_of(place, group)], s4, half)};
-}
-
 void Int4Panels::unpack_row(const std::uint8_t* q4, const std::uint8_t* steps, std::int64_t row, std::uint8_t* row_q4,
                             std::uint8_t* row_s4, std::int8_t* row_c8) const {
     const std::int64_t half = row / panel_n, place = row % panel_n;
     for (std::int64_t group = 0; group < int4_groups(k); group++) {
-        const auto [s4, c8] = step_of(steps, row, group);
-        row_s4[group] = static_cast<std::uint8_t>(s4);
-        row_c8[group] = static_cast<std::int8_t>(c8);
+        const std::uint8_t* step = steps + group * group_step_bytes();
+        row_s4[group] = static_cast<std::uint8_t>(step[place] >> 4 * half & 15);
+        row_c8[group] = static_cast<std::int8_t>(step[(1 + half) * panel_n + place]);
     }
-    for (std::int64_t i = 0; i < k; i++) {
-        const int stored = q4[place_of(place, i)] >> 4 * half & 15;
-        row_q4[i] = static_cast<std::uint8_t>(half == 0 ? stored : stored ^ 8);
-    }
+    for (std::int64_t i = 0; i < k; i++)
+        row_q4[i] = static_cast<std::uint8_t>(q4[place_of(place, i)] >> 4 * half & 15);
 }
 
 std::int32_t int4_column_sum(const Int4View& weights, std::int64_t row) {

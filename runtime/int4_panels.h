@@ -30,32 +30,29 @@ inline int int4_level(const Int4View& weights, std::int64_t row, std::int64_t i)
 // kInvalidArgument, naming the output channel, unless everything but the scales is as Int4View says.
 Status check_int4(const Int4View& weights);
 
-// Of one matrix [n, k]: its pairs of panels behind one another, and, in memory of their own, the pairs' steps: c8 of
-// the first panel and of the second, k_block groups of a column side by side as k are in a panel, then for each group
-// panel_n bytes of s4, low half for the first panel and high half for the second. What is stored of the second panel
-// are q4 - 8, as signed numbers of four bits, and c8 + 8 s4.
+// Of one matrix [n, k]: its pairs of panels behind one another, and, in memory of their own, the pairs' steps: for each
+// group panel_n bytes of s4, low half for the first panel and high half for the second, then c8 of the first and of the
+// second.
 struct Int4Panels {
-    std::int64_t k_block, panel_n;  // the latter is INT8's
+    std::int64_t k_block, panel_n;  // INT8's
     std::int64_t n, k;
 
     std::int64_t padded_k() const { return int4_groups(k) * kInt4Group; }
-    std::int64_t padded_groups() const { return (int4_groups(k) + k_block - 1) / k_block * k_block; }
     std::int64_t pair_columns() const { return 2 * panel_n; }
     std::int64_t pairs_of(std::int64_t columns) const { return (columns + pair_columns() - 1) / pair_columns(); }
     std::int64_t pairs() const { return pairs_of(n); }
     std::int64_t pair_bytes() const { return panel_n * padded_k(); }
-    std::int64_t c8_bytes() const { return panel_n * padded_groups(); }  // of a panel
-    std::int64_t s4_begin() const { return 2 * c8_bytes(); }             // in a pair's steps
-    std::int64_t pair_step_bytes() const { return s4_begin() + panel_n * int4_groups(k); }
+    std::int64_t group_step_bytes() const { return 3 * panel_n; }
+    std::int64_t pair_step_bytes() const { return group_step_bytes() * int4_groups(k); }
     std::int64_t q4_bytes() const { return pairs() * pair_bytes(); }
     std::int64_t step_bytes() const { return pairs() * pair_step_bytes(); }
-    // Of the byte of element i of a column, in its pair; of the c8 of group i, among those of its panel.
+    // Of the byte of element i of a column, in its pair.
     std::int64_t place_of(std::int64_t column, std::int64_t i) const {
         return i % k_block + k_block * (column + panel_n * (i / k_block));
     }
 
     // Pair `pair` of the rows of `weights`; beyond the last row, that one again. c8 + 8 s4 <= 127 afterwards: q4 counts
-    // from where it has to, and padding is q4 = 0.
+    // from where it has to.
     void pack(const Int4View& weights, std::int64_t pair, std::uint8_t* q4, std::uint8_t* steps) const;
 
     // kParseError, naming group and column, for steps of which some level is none of a byte; of any number of matrices.
@@ -64,13 +61,6 @@ struct Int4Panels {
     // Row `row` of the pair at `q4` and `steps`, as pack() stored it: q4 [k], s4 and c8 [groups].
     void unpack_row(const std::uint8_t* q4, const std::uint8_t* steps, std::int64_t row, std::uint8_t* row_q4,
                     std::uint8_t* row_s4, std::int8_t* row_c8) const;
-
-  private:
-    struct Step {
-        int s4, c8;
-    };
-    // Of a column of the pair at `steps`.
-    Step step_of(const std::uint8_t* steps, std::int64_t column, std::int64_t group) const;
 };
 
 // The sum of a row's levels as GEMMs meet them: those in the padding of K included, which are c8 of the last group.

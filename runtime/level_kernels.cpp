@@ -30,8 +30,6 @@ LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa, int schedu
     }
     column_unit_ = widest_tile(family);
 
-    if (precision == Precision::kInt8) int4_ = gather_int4();
-
     // A level may leave packing to a lower one that has the same panels.
     const Families families = families_of(precision);
     const auto keep_highest = [](const Kernel*& kept, const Kernel& kernel) {
@@ -40,6 +38,8 @@ LevelKernels::LevelKernels(Precision precision, IsaSet isas, Isa isa, int schedu
     for (const Kernel& kernel : kernel_table()) {
         const KernelInfo& info = kernel.info;
         if (!isas.has(info.isa) || info.isa > isa || info.k_block != k_block()) continue;
+        if (precision == Precision::kInt8 && info.family == KernelFamily::kUnpackS4 && info.panel_n == panel_n())
+            keep_highest(unpack_, kernel);
         if (info.family == families.pack_weights && info.panel_n == panel_n())
             keep_highest(pack_weights_[index(info.input)], kernel);
         if (info.family != families.pack_rows || info.panel != element()) continue;
@@ -92,37 +92,6 @@ GemmKernels LevelKernels::gather(KernelFamily family, Scaling scaling, WeightSiz
     for (const Kernel* kernel : found.wide)
         OCTILE_CHECK_EQ(kernel != nullptr, true);
     OCTILE_CHECK_EQ(found.row != nullptr, true);
-    return found;
-}
-
-// Of the highest level that has INT4 weights beside these panels of x: a level may leave them to a lower one.
-Int4Kernels LevelKernels::gather_int4() const {
-    const auto serves = [&](const Kernel& kernel) {
-        const KernelInfo& info = kernel.info;
-        return isas_.has(info.isa) && info.isa <= isa_ && info.k_block == k_block() && info.panel_n == panel_n() &&
-               info.is_of(schedule_);
-    };
-    Int4Kernels found;
-    for (const Kernel& kernel : kernel_table()) {
-        if (kernel.info.family != KernelFamily::kUnpackS4 || !serves(kernel)) continue;
-        if (!found.unpack || found.unpack->info.isa < kernel.info.isa) found.unpack = &kernel;
-    }
-    if (!found.unpack) return found;
-    found.k_block = found.unpack->info.int4_k_block;
-    for (const Kernel& kernel : kernel_table()) {
-        const KernelInfo& info = kernel.info;
-        if (info.isa != found.unpack->info.isa || !serves(kernel)) continue;
-        const bool single_row = info.panel_m == panel_m(true);
-        if (info.family == KernelFamily::kGroupSums) found.sums[single_row] = &kernel;
-        if (info.family != KernelFamily::kGemmS4) continue;
-        found.few_rows = info.few_rows;
-        if (single_row)
-            found.row = &kernel;
-        else
-            found.few.push_back(&kernel);
-    }
-    std::sort(found.few.begin(), found.few.end(),
-              [](const Kernel* a, const Kernel* b) { return a->info.tile_m < b->info.tile_m; });
     return found;
 }
 

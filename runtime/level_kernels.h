@@ -2,7 +2,6 @@
 // too short to search the table.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -17,22 +16,6 @@ struct GemmKernels {
 
     // What the blocking of the schedule is said with.
     const KernelInfo& tallest() const { return wide.back()->info; }
-};
-
-// What INT4 weights need beside the kernels of INT8. All null where the level, and those below, have none.
-struct Int4Kernels {
-    int k_block = 0;                 // of their panels
-    const Kernel* unpack = nullptr;  // to INT8's panels
-    // Up to so many rows, weights are unpacked in registers; more meet them in INT8's panels.
-    std::int64_t few_rows = 0;
-    std::vector<const Kernel*> few;                      // by height, for rows of a wide panel; the first has one row
-    const Kernel* row = nullptr;                         // for the panel of a single row
-    std::array<const Kernel*, 2> sums{};                 // [single row]
-    const Kernel& few_kernel(std::int64_t rows) const {  // the tallest that has no more rows
-        const auto taller =
-            std::find_if(few.begin(), few.end(), [&](const Kernel* kernel) { return kernel->info.tile_m > rows; });
-        return **(taller - 1);
-    }
 };
 
 class LevelKernels {
@@ -60,7 +43,8 @@ class LevelKernels {
     const Kernel* pack_rows(DataType input, Scaling scaling, bool single_row) const {
         return pack_rows_[single_row][index(scaling)][index(input)];
     }
-    const Int4Kernels& int4() const { return int4_; }
+    // INT4 weights to INT8's panels; null if there is none.
+    const Kernel* unpack() const { return unpack_; }
     const Kernel* pack_weights(DataType input) const { return pack_weights_[index(input)]; }
     const Kernel* epilogue(DataType output, Combine combine) const { return epilogues_[index(combine)][index(output)]; }
 
@@ -76,7 +60,6 @@ class LevelKernels {
     bool has_gemm(KernelFamily family, Scaling scaling) const;
     int widest_tile(KernelFamily family) const;
     GemmKernels gather(KernelFamily family, Scaling scaling, WeightSize size) const;
-    Int4Kernels gather_int4() const;
     const KernelInfo& row() const { return gemms_[0][0].row->info; }
     const KernelInfo& wide() const { return gemms_[0][0].tallest(); }
 
@@ -90,7 +73,7 @@ class LevelKernels {
     int column_unit_ = 1;
     std::array<std::array<ByType, 4>, 2> pack_rows_{};  // [single row][Scaling]
     ByType pack_weights_{};
-    Int4Kernels int4_;
+    const Kernel* unpack_ = nullptr;
     std::array<ByType, 3> epilogues_{};  // [Combine]
 };
 

@@ -86,7 +86,7 @@ Status check_options(const LinearOptions& options) {
 const LevelKernels* kernels_for(Precision precision, IsaSet isas, int schedule) {
     if (precision != Precision::kInt4) return LevelKernels::find(precision, isas, schedule);
     const LevelKernels* kernels = LevelKernels::find(Precision::kInt8, isas, schedule);
-    return kernels && kernels->int4().unpack ? kernels : nullptr;
+    return kernels && kernels->unpack() ? kernels : nullptr;
 }
 
 Status no_kernel(Precision precision, IsaSet isas) {
@@ -256,8 +256,7 @@ Status Linear::reserve(std::int64_t rows, PackedRows& panel, Workspace& workspac
     state.rows = state.k = 0;
     if (!status.ok()) return status;
     const std::int64_t gemm = gemm_scratch_bytes(state_->weights);
-    const std::int64_t shared = gemm_shared_bytes(state_->weights);
-    const auto bytes = static_cast<std::size_t>(shared + max_pieces() * std::max(gemm, norm));
+    const auto bytes = static_cast<std::size_t>(max_pieces() * std::max(gemm, norm));
     return workspace.state().scratch.reserve(bytes) ? Status() : out_of_memory(bytes);
 }
 
@@ -379,9 +378,6 @@ std::size_t Linear::bytes() const {
 }
 
 std::string_view Linear::kernel_name(std::int64_t m) const {
-    const Int4Kernels& int4 = state_->weights.kernels->int4();
-    if (state_->weights.int4 && m <= int4.few_rows)
-        return (m == 1 ? *int4.row : int4.few_kernel(std::max<std::int64_t>(m, 1))).info.name;
     const GemmKernels& gemm = state_->weights.kernels->gemm(
         state_->options.input_scaling == InputScaling::kAsymmetric ? Scaling::kAsymmetric : Scaling::kDynamic,
         state_->weights.size());

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "octile/layer.h"
-#include "runtime/int4_panels.h"
+
 #include "runtime/parallel.h"
 
 namespace octile {
@@ -35,26 +35,16 @@ HalideBuffer PackedRows::State::panel_buffer(std::int64_t first, std::int64_t co
     return HalideBuffer(data, type, {rows_of_panel, padded_k(), count});
 }
 
-HalideBuffer PackedRows::State::group_buffer(std::int64_t first) const {
-    const std::int64_t k_block = kernels->k_block(), blocks = int4_groups(k) * kInt4Group / k_block;
-    return HalideBuffer(panels + first * k_block * size_of(kernels->element()), halide_type_of(kernels->element()),
-                        {k_block, panel_m(), blocks});
-}
-
 Status PackedRows::State::allocate() {
     const std::int64_t padded_rows = panel_count() * panel_m();
-    // Behind a panel, zeros to the end of a group.
-    const std::int64_t filled = padded_rows * padded_k() * size_of(kernels->element());
-    const std::int64_t zeros =
-        kernels->precision() == Precision::kInt8 ? panel_m() * kInt4Group / 2 * size_of(kernels->element()) : 0;
-    const auto panel_bytes = static_cast<std::size_t>(round_up(filled + zeros, AlignedBuffer::kAlignment));
+    const auto panel_bytes = static_cast<std::size_t>(
+        round_up(padded_rows * padded_k() * size_of(kernels->element()), AlignedBuffer::kAlignment));
     const std::size_t per_row = kernels->precision() == Precision::kFp16 ? 0
                                 : scaling == InputScaling::kAsymmetric   ? 5
                                                                          : 2;
     const std::size_t bytes = panel_bytes + per_row * static_cast<std::size_t>(padded_rows) * sizeof(float);
     if (!memory.reserve(bytes)) return out_of_memory(bytes);
     panels = memory.data();
-    std::fill_n(panels + filled, zeros, std::byte{0});
     scale = reinterpret_cast<float*>(panels + panel_bytes);
     magnitude = reinterpret_cast<std::int32_t*>(scale + padded_rows);
     low = scale + 2 * padded_rows;

@@ -46,8 +46,6 @@ struct [[gnu::visibility("hidden")]] PackedRows::State {
         return (rows + panel_m() - 1) / panel_m();
     }
     HalideBuffer panel_buffer(std::int64_t first, std::int64_t count) const;
-    // Of int8 rows that fill no more than a panel, those from `first` on; K is whole groups of INT4, zeros behind.
-    HalideBuffer group_buffer(std::int64_t first) const;
 
     // Packs x. kNonFinite names the first row that cannot be quantized.
     Status pack(const MatrixView& x);

@@ -12,8 +12,6 @@
 namespace octile {
 namespace {
 
-const halide_type_t kByte(halide_type_uint, 8), kSignedByte(halide_type_int, 8);
-
 template <typename T>
 T* at(const SharedBuffer& buffer, std::int64_t index) {
     return reinterpret_cast<T*>(const_cast<std::byte*>(buffer.data())) + index;
@@ -108,38 +106,23 @@ Status PackedWeights::fit_and_pack_int4(int matrix, const char* name, const Matr
     return {};
 }
 
-PackedWeights::Int4Buffers PackedWeights::int4_buffers(int matrix, std::int64_t first, std::int64_t count) const {
-    const Int4Panels of = int4_panels();
-    const std::int64_t block_bytes = of.k_block * of.panel_n;
-    const auto* q4 = at<std::byte>(panel, matrix * of.q4_bytes() + first * of.pair_bytes());
-    const auto* step = at<std::byte>(steps, matrix * of.step_bytes() + first * of.pair_step_bytes());
-    return {HalideBuffer(q4, kSignedByte, {of.k_block, of.panel_n, of.padded_k() / of.k_block, count}),
-            HalideBuffer(step + of.s4_begin(), kByte,
-                         std::initializer_list<HalideBuffer::Dimension>{
-                             {of.panel_n, 1}, {int4_groups(k), of.panel_n}, {count, of.pair_step_bytes()}}),
-            HalideBuffer(step, kSignedByte,
-                         std::initializer_list<HalideBuffer::Dimension>{{of.k_block, 1},
-                                                                        {of.panel_n, of.k_block},
-                                                                        {of.padded_groups() / of.k_block, block_bytes},
-                                                                        {2, of.c8_bytes()},
-                                                                        {count, of.pair_step_bytes()}})};
-}
-
 Status PackedWeights::unpack(int matrix, std::int64_t first, std::int64_t count, std::byte* panels) const {
     const Int4Panels from = int4_panels();
-    const Kernel& kernel = *kernels->int4().unpack;
-    const std::int64_t lanes = from.k_block / size_of(kernel.info.panel), out_block = kernels->k_block();
-    const halide_type_t lane_type = halide_type_of(kernel.info.panel);
-    const auto* q4 = at<std::byte>(panel, matrix * from.q4_bytes() + first * from.pair_bytes());
+    const std::int64_t width = from.panel_n * from.k_block / 2, blocks = from.padded_k() / from.k_block,
+                       columns = from.panel_n, groups = int4_groups(k);
+    const halide_type_t pair_type(halide_type_uint, 16), byte_type(halide_type_uint, 8);
+    HalideBuffer q4(at<std::byte>(panel, matrix * from.q4_bytes() + first * from.pair_bytes()), pair_type,
+                    {width, blocks, count});
     const auto* step = at<std::byte>(steps, matrix * from.step_bytes() + first * from.pair_step_bytes());
-    HalideBuffer source(q4, lane_type, {lanes, from.panel_n, from.padded_k() / from.k_block, count});
-    HalideBuffer c8(step, kByte,
+    HalideBuffer s4(step, byte_type,
                     std::initializer_list<HalideBuffer::Dimension>{
-                        {from.c8_bytes(), 1}, {2, from.c8_bytes()}, {count, from.pair_step_bytes()}});
-    HalideBuffer target(panels, lane_type,
-                        {lanes, out_block / from.k_block, from.panel_n, from.padded_k() / out_block, 2 * count});
-    Int4Buffers stored = int4_buffers(matrix, first, count);
-    return call_kernel(kernel, {source, stored.s4, c8, target});
+                        {columns, 1}, {groups, from.group_step_bytes()}, {count, from.pair_step_bytes()}});
+    HalideBuffer c8(
+        step + columns, byte_type,
+        std::initializer_list<HalideBuffer::Dimension>{
+            {columns, 1}, {2, columns}, {groups, from.group_step_bytes()}, {count, from.pair_step_bytes()}});
+    HalideBuffer target(panels, pair_type, {width, blocks, std::int64_t{2}, count});
+    return call_kernel(*kernels->unpack(), {q4, s4, c8, target});
 }
 
 Status PackedWeights::pack(int matrix, const char* name, const MatrixView& weights, std::span<const float> scale) {

@@ -29,12 +29,11 @@ struct PackedWeights {
     std::int64_t padded_k() const { return round_up(k, kReductionPadding); }
     std::int64_t padded_n() const { return padded_columns; }
     WeightLayout layout() const {
-        if (int4) return {1, kernels->int4().k_block, kernels->panel_n()};
         return precision() == Precision::kInt8 ? WeightLayout{1, kernels->k_block(), kernels->panel_n()}
                                                : WeightLayout{2, 1, kernels->panel_n()};
     }
     // Of int4: one matrix.
-    Int4Panels int4_panels() const { return {kernels->int4().k_block, kernels->panel_n(), n, k}; }
+    Int4Panels int4_panels() const { return {kernels->k_block(), kernels->panel_n(), n, k}; }
     std::size_t bytes() const {
         return panel.bytes() + steps.bytes() + column_scale.bytes() + column_sum.bytes() + bias.bytes();
     }
@@ -57,12 +56,7 @@ struct PackedWeights {
     Status pack(int matrix, const char* name, const MatrixView& weights, std::span<const float> scale);
     // int4 that is ready, and valid: output channels from `first` on, which begins a pair of panels.
     Status pack_int4(int matrix, const Int4View& weights, std::int64_t first);
-    // Pairs of panels [first, first + count) of a matrix as gemm_s4 reads them.
-    struct Int4Buffers {
-        HalideBuffer q4, s4, c8;
-    };
-    Int4Buffers int4_buffers(int matrix, std::int64_t first, std::int64_t count) const;
-    // The same as int8 panels, dense but for K, which is whole groups.
+    // Pairs of panels [first, first + count) of a matrix as int8 panels, dense but for K, which is whole groups.
     Status unpack(int matrix, std::int64_t first, std::int64_t count, std::byte* panels) const;
     void set_bias(int matrix, std::span<const float> values);
 

@@ -23,7 +23,7 @@ import variants  # noqa: E402
 
 KINDS = {"gemm_s8": "int8", "gemm_f16": "fp16"}
 WRITER_OF_KIND = {"int8": variants.add_int8, "fp16": variants.add_fp16}
-AROUND_GEMMS = ("kQuantizeRows", "kQuantizeWeights", "kPackRowsF16", "kPackWeightsF16", "kEpilogue")
+AROUND_GEMMS = ("kQuantizeRows", "kQuantizeWeights", "kUnpackS4", "kPackRowsF16", "kPackWeightsF16", "kEpilogue")
 MISSING = "octile_missing_kernel"
 MOST_BYTES = 64 << 20  # of a job: some 2 kB for each of 10^4 schedules
 

@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cpu", default=DEFAULT_CPU, help="qemu's CPU model; with SVE the vector length is what counts (default: %(default)s)")
     parser.add_argument("--objdump", default="llvm-objdump-19", help="(default: %(default)s)")
     parser.add_argument("--mca", default="llvm-mca-19", help="(default: %(default)s)")
-    parser.add_argument("--level", action="append", help="instead of every level of the CPU, in INT8 and, with /int4 behind it, INT4; may be repeated")
+    parser.add_argument("--level", action="append", help="instead of every INT8 level of the CPU; may be repeated")
     parser.add_argument("--shape", action="append", type=shape_argument, metavar="MxKxN", help="instead of those of figures.json; may be repeated")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the measurements there too")
     parser.add_argument("--counts-only", action="store_true", help="nothing of llvm-mca")
@@ -58,11 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     binary, plugin = (arguments.programs / file for file in PROGRAMS)
     emulator = Emulator(arguments.qemu, arguments.cpu, plugin, binary)
     kernels = parse_kernels(emulator.list("kernels"))
-    int8 = emulator.list("levels").split()
-    available = int8 + [f"{level}/int4" for level in int8]
+    available = emulator.list("levels").split()
     levels = arguments.level or available
     if missing := [level for level in levels if level not in available]:
-        raise ValueError(f"--level {missing[0]}: no kernels for it on qemu's CPU {arguments.cpu}; expected one of {' '.join(available)}")
+        raise ValueError(f"--level {missing[0]}: no INT8 kernels for it on qemu's CPU {arguments.cpu}; expected one of {' '.join(available)}")
     program = Program(disassemble(binary, arguments.objdump), kernels)
     shapes = arguments.shape or [Shape.parse(text) for text in figures["shapes"]]
 

@@ -70,13 +70,11 @@ class Emulator:
         return self._run([], [f"--{what}"])
 
     def trace(self, program: Program, level: str, shape: Shape) -> Trace:
-        """`level`: of the CPU, and "/int4" behind it for INT4 weights."""
-        isa, _, precision = level.partition("/")
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "trace"
             begin, end = (program.symbols[f"octile_measured_{mark}"] for mark in ("begin", "end"))
-            self._run(["-E", f"OCTILE_ISA={isa}", "-plugin", f"{self._plugin},begin={begin:x},end={end:x},out={out}"],
-                      [str(shape.m), str(shape.k), str(shape.n), *([precision] if precision else [])])
+            self._run(["-E", f"OCTILE_ISA={level}", "-plugin", f"{self._plugin},begin={begin:x},end={end:x},out={out}"],
+                      [str(shape.m), str(shape.k), str(shape.n)])
             return read_trace(out.read_bytes())
 
 

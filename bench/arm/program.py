@@ -11,7 +11,7 @@ PHASES = ("quantize+pack", "GEMM", "epilogue", "other")
 
 # First word of a kernel's name -> its phase. What of a GEMM lies outside its reduction loops counts as epilogue.
 KERNEL_PHASES = {
-    "quantize": "quantize+pack", "pack": "quantize+pack", "unpack": "quantize+pack", "group": "quantize+pack", "norm": "quantize+pack", "layernorm": "quantize+pack", "rmsnorm": "quantize+pack",
+    "quantize": "quantize+pack", "pack": "quantize+pack", "unpack": "quantize+pack", "norm": "quantize+pack", "layernorm": "quantize+pack", "rmsnorm": "quantize+pack",
     "gemm": "GEMM", "gemv": "GEMM",
     "epilogue": "epilogue", "dequantize": "epilogue", "activation": "epilogue", "add": "epilogue",
     # Never in a linear.

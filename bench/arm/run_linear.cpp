@@ -1,9 +1,8 @@
-// Runs one whole linear, f32 in and out and with bias, for `make bench-arm` to count what is executed.
+// Runs one whole INT8 linear, f32 in and out and with bias, for `make bench-arm` to count what is executed.
 //
-//   octile_run_linear M K N [int4]  one run to make the workspace, then one between the marks that trace_blocks looks
-//                                   for; INT8, unless it is to be INT4
-//   octile_run_linear --levels      the levels this CPU has INT8 kernels for, one per line
-//   octile_run_linear --kernels     name, level and tile (MxNxK) of every kernel, one per line
+//   octile_run_linear M K N      one run to make the workspace, then one between the marks that trace_blocks looks for
+//   octile_run_linear --levels   the levels this CPU has INT8 kernels for, one per line
+//   octile_run_linear --kernels  name, level and tile (MxNxK) of every kernel, one per line
 //
 // OCTILE_ISA sets the level of the first form. One thread.
 #include <fmt/format.h>
@@ -41,27 +40,16 @@ std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
     return values;
 }
 
-Result<Linear> make_linear(std::int64_t k, std::int64_t n, Precision precision, IsaSet isas) {
-    const std::vector<float> bias = random_values(n, 2);
-    if (precision == Precision::kInt4) {
-        // What is not fitted need not be searched for under an emulator.
-        const auto groups = static_cast<std::size_t>(n * ((k + 31) / 32));
-        std::vector<std::uint8_t> q4(static_cast<std::size_t>(n * k)), s4(groups, 7);
-        for (std::size_t i = 0; i < q4.size(); i++)
-            q4[i] = static_cast<std::uint8_t>(i % 16);
-        const std::vector<std::int8_t> c8(groups, -50);
-        const std::vector<float> scale(static_cast<std::size_t>(n), 0.01f);
-        return Linear::pack_int4({n, k, q4, s4, c8, scale}, bias, {.precision = precision}, isas);
-    }
-    const std::vector<float> weights = random_values(n * k, 1);
-    return Linear::pack({weights.data(), DataType::kF32, n, k, k}, bias, {.precision = precision}, isas);
+Result<Linear> make_linear(std::int64_t k, std::int64_t n, IsaSet isas) {
+    const std::vector<float> weights = random_values(n * k, 1), bias = random_values(n, 2);
+    return Linear::pack({weights.data(), DataType::kF32, n, k, k}, bias, {}, isas);
 }
 
-Status run(std::int64_t m, std::int64_t k, std::int64_t n, Precision precision) {
+Status run(std::int64_t m, std::int64_t k, std::int64_t n) {
     set_threads(1);
     const Result<IsaSet> isas = usable_isas();
     if (!isas.ok()) return isas.status();
-    const Result<Linear> linear = make_linear(k, n, precision, isas.value());
+    const Result<Linear> linear = make_linear(k, n, isas.value());
     if (!linear.ok()) return linear.status();
     const std::vector<float> x = random_values(m * k, 3);
     std::vector<float> y(static_cast<std::size_t>(m * n));
@@ -85,7 +73,7 @@ Status print_levels() {
         if (!supported.has(isa)) continue;
         const Result<IsaSet> isas = limit_isas(supported, name_of(isa));
         if (!isas.ok()) return isas.status();
-        const Result<Linear> linear = make_linear(16, 16, Precision::kInt8, isas.value());
+        const Result<Linear> linear = make_linear(16, 16, isas.value());
         if (!linear.ok()) continue;
         const std::string_view name = linear->kernel_name(1);
         for (const Kernel& kernel : kernel_table()) {
@@ -104,12 +92,10 @@ int main(int argc, char** argv) {
         for (const Kernel& kernel : kernel_table())
             fmt::print("{} {} {}x{}x{}\n", kernel.info.name, name_of(kernel.info.isa), kernel.info.tile_m,
                        kernel.info.tile_n, kernel.info.k_block);
-    } else if ((argc == 4 || (argc == 5 && std::string_view(argv[4]) == "int4")) && std::atoll(argv[1]) > 0 &&
-               std::atoll(argv[2]) > 0 && std::atoll(argv[3]) > 0) {
-        status = run(std::atoll(argv[1]), std::atoll(argv[2]), std::atoll(argv[3]),
-                     argc == 5 ? Precision::kInt4 : Precision::kInt8);
+    } else if (argc == 4 && std::atoll(argv[1]) > 0 && std::atoll(argv[2]) > 0 && std::atoll(argv[3]) > 0) {
+        status = run(std::atoll(argv[1]), std::atoll(argv[2]), std::atoll(argv[3]));
     } else {
-        fmt::print(stderr, "usage: octile_run_linear M K N [int4] | --levels | --kernels; M, K and N from 1 up\n");
+        fmt::print(stderr, "usage: octile_run_linear M K N | --levels | --kernels; M, K and N from 1 up\n");
         return 2;
     }
     if (status.ok()) return 0;

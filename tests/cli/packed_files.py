@@ -16,8 +16,7 @@ class PackedFile:
         self.linears = {linear["name"]: linear for linear in self.directory["linears"]}
         graph = json.loads(self.directory.get("graph", "{}"))
         self.version = version
-        int4 = any(linear["precision"] == "int4" for linear in self.linears.values())
-        assert version == (4 if int4 else 3 if graph.get("octile_graph", 1) > 1 else 1)
+        assert version == (3 if graph.get("octile_graph", 1) > 1 else 2 if any(linear["precision"] == "int4" for linear in self.linears.values()) else 1)
         self.tensors = {tensor["name"]: tensor for tensor in self.directory["tensors"]}
 
     def section(self, section: dict) -> bytes:
@@ -63,13 +62,9 @@ class PackedFile:
         def element(matrix: int, row: int, k: int) -> tuple:
             pair, half, place = row // (2 * panel_n) + matrix * pairs, row // panel_n % 2, row % panel_n
             byte = q4[pair * panel_n * groups * 32 + k % k_block + k_block * (place + panel_n * (k // k_block))]
-            group, c8_bytes = k // 32, -(-groups // k_block) * k_block * panel_n
-            base = pair * (2 * c8_bytes + groups * panel_n)
-            s4 = steps[base + 2 * c8_bytes + group * panel_n + place] >> 4 * half & 15
-            c8 = steps[base + half * c8_bytes + group % k_block + k_block * (place + panel_n * (group // k_block))]
-            c8 = c8 - 256 if c8 > 127 else c8
-            # Of the second panel, q4 is a signed number that 8 were taken from.
-            return (s4, byte & 15, c8) if half == 0 else (s4, (byte >> 4) + 8 & 15, c8 - 8 * s4)
+            step = (pair * groups + k // 32) * 3 * panel_n + place
+            c8 = steps[step + (1 + half) * panel_n]
+            return steps[step] >> 4 * half & 15, byte >> 4 * half & 15, c8 - 256 if c8 > 127 else c8
 
         return [[[element(matrix, row, k) for k in range(linear["k"])] for row in range(linear["n"])]
                 for matrix in range(2 if linear["gated"] else 1)]

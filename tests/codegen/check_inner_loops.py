@@ -46,7 +46,7 @@ LEVELS = {
 
 
 # Those whose bits docs/quantization.md fixes.
-STRICT_FAMILIES = {"gemm_s8", "gemm_s8_pairs", "gemm_s4", "quantize", "epilogue", "norm", "heads", "embedding", "pool", "normalize"}
+STRICT_FAMILIES = {"gemm_s8", "gemm_s8_pairs", "quantize", "epilogue", "norm", "heads", "embedding", "pool", "normalize"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,6 @@ class InnerLoop:
     having: frozenset[str]
     without: frozenset[str]
     facts: dict[str, int]  # every vector instruction of one step of K, and how often
-    besides: frozenset[str] = frozenset()  # instructions whose number is the compiler's affair
 
     def seen(self, facts: collections.Counter) -> collections.Counter:
         """`facts` as this loop tells them apart: where it names no form by element, whether an element is first repeated is all one."""
@@ -74,8 +73,7 @@ class InnerLoop:
     def is_met(self, facts: collections.Counter) -> bool:
         fact, count = next(iter(self.facts.items()))
         steps = facts[fact] // count
-        counted = {fact: count for fact, count in facts.items() if fact not in self.besides}
-        return steps > 0 and counted == {fact: steps * count for fact, count in self.facts.items()}
+        return steps > 0 and facts == collections.Counter({fact: steps * count for fact, count in self.facts.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,16 +87,12 @@ class Tile:
     k_block: int
     chains: int  # independent accumulators per output: K steps that one step of the loop takes
     wide: bool = False  # gemm_s8_pairs: products are widened one by one
-    cells: int = 0  # gemm_s4: registers of each panel of a pair
-    parts: int = 0  # of a group's sum of x
-    lhs_k_block: int = 0
 
     @classmethod
     def of(cls, params: dict[str, str]) -> "Tile":
         panel_n = int(params["panel_n"])
-        return cls(int(params["tile_m"]), panel_n * int(params.get("panels", 1)), int(params["panel_m"]), panel_n, int(params.get("k_block", 1)),
-                   int(params.get("k_split", 1)), params.get("wide") == "true", int(params.get("cells", 0)), int(params.get("parts", 0)),
-                   int(params.get("lhs_k_block", 0)))
+        return cls(int(params["tile_m"]), panel_n * int(params["panels"]), int(params["panel_m"]), panel_n, int(params.get("k_block", 1)),
+                   int(params.get("k_split", 1)), params.get("wide") == "true")
 
 
 def _int8(facts: dict[str, int]) -> InnerLoop:
@@ -168,51 +162,6 @@ def _avx2(t: Tile) -> InnerLoop:
     return _int8(facts | odd.get(t.m, {}))
 
 
-GROUP = 32  # weights of INT4 that share s4 and c8
-
-
-def _int4_x86(product: str, register: str, load: str, scales: frozenset[str]) -> Callable[[Tile], list[InnerLoop]]:
-    """A group of INT4: of each byte of weights two products, one with all of it and one with its low half; then sums times s4. `scales`: what
-    makes s4 numbers of 32 bits. And the sums of x times c8."""
-    def loops(t: Tile) -> list[InnerLoop]:
-        steps, sums = GROUP // t.k_block, 2 * t.cells * t.m
-        wide = {f"{product} {register}": sums * steps, f"{load} {register}": t.cells * steps, f"vpbroadcastd {register}": t.m * steps,
-                f"vpand{'q' if register == 'zmm' else ''} {register}": t.cells * steps}
-        added = steps * sums if product == "vpmaddwd" else sums
-        group = wide | {f"vpmulld {register}": sums, f"vpsubd {register}": sums // 2, f"vpsrad {register}": sums // 2, f"vpaddd {register}": added}
-        shifts = {f"{product} {register}": sums * t.parts, f"{load} {register}": 2 * t.cells, f"vpbroadcastd {register}": t.m * t.parts}
-        if product == "vpmaddwd":
-            shifts[f"vpaddd {register}"] = sums
-        # The compiler's doing: with so few registers, it keeps a constant on the stack.
-        kept = {"spill": 2} if product == "vpmaddwd" and t.m == 2 else {}
-        multiplies = frozenset({f"vpmulld {register}"})
-        return [InnerLoop(frozenset({f"{product} {register}"}) | multiplies, frozenset(), group | kept, scales),
-                InnerLoop(frozenset({f"{product} {register}"}), multiplies | {"vcvtdq2ps ymm", "vcvtdq2ps zmm"}, shifts)]
-    return loops
-
-
-# Zeros to begin with, and what the compiler widens half bytes by.
-_X86_SCALES = frozenset({"vpinsrq xmm", "vpxor xmm", "vpxord xmm", "vpmovzxbd ymm", "vpmovzxbd zmm", "load xmm", "load ymm", "vmovq xmm", "vpbroadcastd xmm", "vpand xmm",
-                         "vpand ymm", "vpandq xmm", "vpandq ymm", "vpsrlw xmm", "vpsrlw ymm", "vpsrlw zmm", "vpshufd xmm", "vinserti32x4 zmm",
-                         "vextracti32x4 zmm", "vextracti32x4 ymm", "vextracti128 ymm"})
-
-
-def _int4_dotprod(t: Tile) -> list[InnerLoop]:
-    """The same; x by element of what one load fetched, or, of c8 and beside a single row of several, repeated by its load."""
-    steps, sums = GROUP // t.k_block, 2 * t.cells * t.m
-    scales = frozenset({"movi", "bic", "ushr", "ushll", "ushll2", "uzp1", "load d", "load element"})
-    # The compiler's doing: two rows and three cells are all the registers.
-    kept = {"spill": 2} if t.m == 2 and t.lhs_k_block == t.k_block else {}
-    steps, repeated = GROUP // t.k_block, t.m == 1 and t.panel_m > 1 and t.lhs_k_block == t.k_block
-    # Of x: whole registers of a row's own panel, those of all its rows in a step, or a word at a time.
-    rows = 2 if t.panel_m == 1 else 0 if repeated else steps * t.k_block // t.lhs_k_block if t.m * t.lhs_k_block >= 16 else 0
-    rows *= max(1, t.m * t.lhs_k_block // 16) if t.panel_m > 2 else 1
-    group = {"sdot" if repeated else "sdot by element": sums * steps, "load q": t.cells * steps + rows, "mla": sums, "sub": sums // 2,
-             "sshr": sums // 2, "and": t.cells * steps + (t.cells > 1)} | kept
-    shifts = {"sdot": sums * t.parts, "load q": 2 * t.cells, "load element": t.m * t.parts}
-    return [InnerLoop(frozenset({"mla", "sshr"}), frozenset(), group, scales), InnerLoop(frozenset({"sdot"}), frozenset({"mla", "scvtf"}), shifts)]
-
-
 def _f32_x86(register: str, lanes: int) -> Callable[[Tile], InnerLoop]:
     def loop(t: Tile) -> InnerLoop:
         columns, conversion = t.n // lanes * t.chains, f"vcvtph2ps {register}"
@@ -240,7 +189,7 @@ def _nonzero(facts: dict[str, int]) -> dict[str, int]:
 
 
 # Family and level -> the loop over K of a tile.
-INNER_LOOPS: dict[tuple[str, str], Callable[[Tile], InnerLoop | list[InnerLoop]]] = {
+INNER_LOOPS: dict[tuple[str, str], Callable[[Tile], InnerLoop]] = {
     ("gemm_s8", "avx512vnni"): _vnni("zmm", 16),
     ("gemm_s8", "avxvnni"): _vnni("ymm", 8),
     ("gemm_s8", "avx2"): _avx2,
@@ -248,11 +197,6 @@ INNER_LOOPS: dict[tuple[str, str], Callable[[Tile], InnerLoop | list[InnerLoop]]
     ("gemm_s8", "sve256"): _sve256,
     ("gemm_s8", "dotprod"): _dotprod,
     ("gemm_s8_pairs", "neon"): _pairs,
-    ("gemm_s4", "avx512vnni"): _int4_x86("vpdpbusd", "zmm", "load", _X86_SCALES),
-    ("gemm_s4", "avxvnni"): _int4_x86("vpdpbusd", "ymm", "load", _X86_SCALES - {"load ymm", "vpand ymm"}),
-    ("gemm_s4", "avx2"): _int4_x86("vpmaddwd", "ymm", "vpmovsxbw", _X86_SCALES - {"vpand ymm"}),
-    ("gemm_s4", "dotprod"): _int4_dotprod,
-    ("gemm_s4", "i8mm"): _int4_dotprod,
     ("gemm_f16", "avx512vnni"): _f32_x86("zmm", 16),
     ("gemm_f16", "avx2"): _f32_x86("ymm", 8),
     ("gemm_f16", "fp16"): _fp16,
@@ -340,9 +284,7 @@ def check_kernel(kernel: Kernel, assembly: str, assembler: str | None) -> list[s
     level, findings = LEVELS[kernel.isa], []
     if kernel.family.startswith("gemm_"):
         if inner_loop := INNER_LOOPS.get((kernel.family, kernel.isa)):
-            expected = inner_loop(Tile.of(kernel.params))
-            for loop in expected if isinstance(expected, list) else [expected]:
-                findings += check_gemm(kernel.name, assembly, level, loop)
+            findings += check_gemm(kernel.name, assembly, level, inner_loop(Tile.of(kernel.params)))
         else:
             findings.append(f"{kernel.name}: no inner loop is declared for {kernel.family} on {kernel.isa}")
     if kernel.family in STRICT_FAMILIES:

@@ -198,19 +198,6 @@ class Tiles(unittest.TestCase):
         self.assertEqual(facts(4, 4, wide=True), {"smull": 32, "sadalp": 32, "load q": 8})
         self.assertEqual(facts(1, 1, panels=4), {"smull": 16, "smlal": 16, "sadalp": 16, "load q": 17})
 
-    def test_int4(self):
-        """A group of 32, and c8 times four groups' sums; of a pair of panels."""
-        def loops(isa: str, **params) -> list[dict[str, int]]:
-            tile = check_inner_loops.Tile.of({key: str(value) for key, value in params.items()})
-            return [loop.facts for loop in check_inner_loops.INNER_LOOPS["gemm_s4", isa](tile)]
-        row = {"tile_m": 1, "panel_m": 1, "panel_n": 12, "k_block": 4, "lhs_k_block": 4, "cells": 3, "parts": 2}
-        self.assertEqual(loops("dotprod", **row), [{"sdot by element": 48, "load q": 26, "and": 25, "mla": 6, "sub": 3, "sshr": 3},
-                                                   {"sdot": 12, "load q": 6, "load element": 2}])
-        four = {**row, "tile_m": 4, "panel_m": 8, "lhs_k_block": 8, "cells": 1}
-        self.assertEqual(loops("i8mm", **four)[0], {"sdot by element": 64, "load q": 16, "and": 8, "mla": 8, "sub": 4, "sshr": 4})
-        wide = loops("avx512vnni", **{**row, "panel_n": 48})
-        self.assertEqual((wide[0]["vpdpbusd zmm"], wide[0]["load zmm"], wide[1]["vpdpbusd zmm"]), (48, 24, 12))
-
     def test_fp16(self):
         def facts(m: int, panel_m: int = 8, k_split: int = 1):
             return self.facts("gemm_f16", "fp16", tile_m=m, panel_m=panel_m, panel_n=24, k_split=k_split)

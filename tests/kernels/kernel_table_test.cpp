@@ -71,12 +71,6 @@ std::string name_from_fields(const KernelInfo& info) {
         case KernelFamily::kUnpackS4:
             name << "unpack_s4_" << info.panel_n << 'x' << info.k_block;
             break;
-        case KernelFamily::kGroupSums:
-            name << "group_sums_" << info.panel_m << 'x' << info.k_block;
-            break;
-        case KernelFamily::kGemmS4:
-            name << "gemm_s4_" << info.tile_m << 'x' << info.tile_n << 'x' << info.k_block;
-            break;
         case KernelFamily::kPackRowsF16:
             name << "pack_rows_" << input << '_' << info.panel_m;
             break;
@@ -118,8 +112,7 @@ std::string name_from_fields(const KernelInfo& info) {
             name << "normalize";
             break;
     }
-    const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16 ||
-                      info.family == KernelFamily::kGemmS4;
+    const bool gemm = info.family == KernelFamily::kGemmS8 || info.family == KernelFamily::kGemmF16;
     if (gemm && is_for_single_row(info)) name << "_row";
     if (info.weights == WeightSize::kLarge) name << "_large";
     // What the first schedule does not have is called after the first that does.

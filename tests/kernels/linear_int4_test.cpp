@@ -103,78 +103,6 @@ TEST_CASE("pack_int4: the bits of INT8, for every remainder of K and N") {
     }
 }
 
-// Few rows are put together of tiles, and meet weights that are unpacked in registers; one more, and they are not.
-TEST_CASE("pack_int4: the bits of INT8, for every number of few rows and several groups") {
-    for (std::int64_t m = 1; m <= 10; m++) {
-        for (const std::int64_t k : {40, 131, 272}) {
-            std::ostringstream key;
-            key << "pack_int4 few rows " << m << ' ' << k;
-            Random random(key.str());
-            INFO(random);
-            check_as_int8(random, Weights(random, 96 * 2 + 1 + random.below(96), k), m);
-        }
-    }
-}
-
-TEST_CASE("pack_gated: gate and up are the bits of INT8's") {
-    Random random("pack_gated int4");
-    const std::int64_t k = 70, n = 130;
-    // Of weights as the library fits them, which int4_fit_test holds to the reference.
-    const auto levels = [&](const TypedMatrix& w) {
-        const Result<Int4Weights> fitted = fit_int4("w", w.view());
-        REQUIRE(fitted.ok());
-        reference::QuantizedRows rows;
-        rows.rows = static_cast<std::size_t>(n);
-        rows.k = static_cast<std::size_t>(k);
-        rows.scales = fitted->scale;
-        for (std::int64_t i = 0; i < n * k; i++)
-            rows.values.push_back(static_cast<std::int8_t>(int4_level(view_of(fitted.value()), i / k, i % k)));
-        return rows;
-    };
-    const TypedMatrix gate(DataType::kF32, n, k, make_values(random, n, k, Fill::kNormal)),
-        up(DataType::kF32, n, k, make_values(random, n, k, Fill::kNormal));
-    const reference::QuantizedRows gate_levels = levels(gate), up_levels = levels(up);
-    for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
-        const Linear linear =
-            must(Linear::pack_gated(gate.view(), {}, up.view(), {},
-                                    {.precision = Precision::kInt4, .activation = Activation::kSilu}, level.isas));
-        for (const std::int64_t m : {1, 2, 3, 5, 7, 9}) {
-            const std::vector<float> x = make_values(random, m, k, Fill::kNormal);
-            const reference::QuantizedRows rows =
-                reference::quantize_rows(x, static_cast<std::size_t>(m), static_cast<std::size_t>(k));
-            std::vector<float> expected = reference::linear_s8(rows, gate_levels, {}, Activation::kSilu);
-            const std::vector<float> factors = reference::linear_s8(rows, up_levels, {}, Activation::kNone);
-            for (std::size_t i = 0; i < expected.size(); i++)
-                expected[i] *= factors[i];
-            INFO(linear.kernel_name(m));
-            CHECK(first_difference(run_layer(linear, DataType::kF32, x, m, DataType::kF32), expected) == "");
-        }
-    }
-}
-
-TEST_CASE("pack_int4: rows of ready levels, -128 among them") {
-    Random random("pack_int4 ready rows");
-    for (const std::int64_t m : {1, 2, 4, 7}) {
-        for (const std::int64_t k : {48, 1000}) {
-            const Weights weights(random, 50, k);
-            const TypedMatrix levels = weights.levels();
-            LinearOptions options{.input_scaling = InputScaling::kStatic, .input_scale = 0.02f};
-            std::vector<float> x(static_cast<std::size_t>(m * k), -128);
-            for (std::size_t i = 0; i < x.size(); i += 3)
-                x[i] = static_cast<float>(static_cast<int>(random.below(256)) - 128);
-            for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
-                options.precision = Precision::kInt8;
-                const Linear int8 = must(Linear::pack_quantized(levels.view(), weights.scale, {}, options, level.isas));
-                options.precision = Precision::kInt4;
-                const Linear int4 = must(Linear::pack_int4(weights.view(), {}, options, level.isas));
-                INFO(int4.kernel_name(m));
-                const TypedMatrix expected = run_layer(int8, DataType::kI8, x, m, DataType::kF32);
-                CHECK(first_difference(run_layer(int4, DataType::kI8, x, m, DataType::kF32), expected.values()) == "");
-            }
-        }
-    }
-}
-
 // More columns than are unpacked at once, and more rows than stay in the cache.
 TEST_CASE("pack_int4: the bits of INT8, in several blocks of columns and rows") {
     Random random("pack_int4 blocks");
@@ -188,25 +116,24 @@ TEST_CASE("pack_int4: the bits of INT8, in several blocks of columns and rows") 
 TEST_CASE("pack_int4: the longest sums") {
     Random random("pack_int4 longest");
     for (const bool positive : {true, false}) {
-        const std::int64_t m = positive ? 1 : 3;
         Weights weights(random, 2, 131072);
         for (std::size_t i = 0; i < weights.s4.size(); i++) {
             weights.s4[i] = 15;
             weights.c8[i] = static_cast<std::int8_t>(positive ? -98 : -127);
         }
         std::fill(weights.q4.begin(), weights.q4.end(), static_cast<std::uint8_t>(positive ? 15 : 0));
-        const std::vector<float> x = make_values(random, m, weights.k, Fill::kLowest);
+        const std::vector<float> x = make_values(random, 1, weights.k, Fill::kLowest);
         reference::QuantizedRows w;
         w.rows = 2;
         w.k = 131072;
         w.scales = weights.scale;
         w.values.assign(w.rows * w.k, positive ? 127 : -127);
-        const std::vector<float> expected = reference::linear_s8(
-            reference::quantize_rows(x, static_cast<std::size_t>(m), w.k), w, {}, Activation::kNone);
+        const std::vector<float> expected =
+            reference::linear_s8(reference::quantize_rows(x, 1, w.k), w, {}, Activation::kNone);
         for (const Level& level : levels_with(KernelFamily::kGemmS8)) {
             const Linear linear =
                 must(Linear::pack_int4(weights.view(), {}, {.precision = Precision::kInt4}, level.isas));
-            CHECK(first_difference(run_layer(linear, DataType::kF32, x, m, DataType::kF32), expected) == "");
+            CHECK(first_difference(run_layer(linear, DataType::kF32, x, 1, DataType::kF32), expected) == "");
         }
     }
 }
